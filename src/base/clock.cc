@@ -1,0 +1,32 @@
+#include "base/clock.h"
+
+#include <fmt/core.h>
+
+#include <ctime>
+
+namespace godwit {
+namespace {
+
+Nanos Read(clockid_t id) {
+  timespec now = {};
+  ::clock_gettime(id, &now);
+  return std::chrono::seconds(now.tv_sec) + Nanos(now.tv_nsec);
+}
+
+}  // namespace
+
+WallTime SystemClock::Wall() const { return {Read(CLOCK_REALTIME)}; }
+SteadyTime SystemClock::Steady() const { return {Read(CLOCK_MONOTONIC)}; }
+
+std::string FormatIso(WallTime time) {
+  const auto ms = std::chrono::floor<std::chrono::milliseconds>(time.since_epoch);
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(ms);
+  const std::time_t whole = seconds.count();
+  std::tm parts = {};
+  ::gmtime_r(&whole, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  return fmt::format("{}.{:03}+0000", text, (ms - seconds).count());
+}
+
+}  // namespace godwit

@@ -1,0 +1,40 @@
+#pragma once
+
+// Points where a test may stop the process or make a step fail.
+//
+// In builds with GODWIT_FAULTS the variable GODWIT_FAULT chooses: "102:kill" ends the process at point 102, nothing
+// flushed; "102:kill:2" at the second visit; "102:fail" makes GODWIT_FAULT_FAILS(...) true there. In a release both are
+// nothing. A number never gets a second meaning. Threads: any.
+#define GODWIT_FAULT_POINTS(X)                                                    \
+  X(kInvocationAccepted, 101, "an Event call is durable, its caller not told")    \
+  X(kResultKept, 102, "a result is durable, its caller not told")                 \
+  X(kImageDumped, 201, "the image is staged, the process still alive and stopped") \
+  X(kImageStored, 202, "the image is stored, the process still alive and stopped") \
+  X(kImageStoreFull, 203, "storing the image finds no space")                     \
+  X(kProcessGone, 204, "the process is gone, the journal does not know yet")      \
+  X(kSuspendJournalled, 205, "the suspension is durable, staging not tidied")     \
+  X(kRestoreStarted, 301, "the image is staged for a restore, nothing runs")      \
+  X(kRestored, 302, "the process runs again, the journal does not know yet")      \
+  X(kResumeJournalled, 303, "the resume is durable, the image still kept")        \
+  X(kSandboxBuilt, 401, "walls stand, no process inside")
+
+namespace godwit::fault {
+
+enum class Point {
+#define X(name, number, meaning) name = number,
+  GODWIT_FAULT_POINTS(X)
+#undef X
+};
+
+// True if GODWIT_FAULT asks this point to fail; ends the process if it asks for that.
+bool Reach(Point point);
+
+}  // namespace godwit::fault
+
+#ifdef GODWIT_FAULTS
+#define GODWIT_FAULT_FAILS(point) ::godwit::fault::Reach(::godwit::fault::Point::point)
+#define GODWIT_FAULT(point) static_cast<void>(::godwit::fault::Reach(::godwit::fault::Point::point))
+#else
+#define GODWIT_FAULT_FAILS(point) (static_cast<void>(::godwit::fault::Point::point), false)
+#define GODWIT_FAULT(point) static_cast<void>(::godwit::fault::Point::point)
+#endif
