@@ -24,7 +24,7 @@ RequestId RequestId::New(Entropy& entropy) {
   bytes[6] = static_cast<char>((bytes[6] & 0x0f) | 0x40);
   bytes[8] = static_cast<char>((bytes[8] & 0x3f) | 0x80);
   std::string text = ToHex(bytes);
-  for (const size_t dash : {8, 13, 18, 23}) text.insert(dash, 1, '-');
+  for (const size_t dash : {8uz, 13uz, 18uz, 23uz}) text.insert(dash, 1, '-');
   return {text};
 }
 

@@ -1,0 +1,95 @@
+#pragma once
+
+// The platform as its faces see it: deploy functions, call them, look at their instances.
+//
+// aws/ and admin/ stand on this alone. Threads: the loop. Lifetime: from Start() to the end of Stop().
+// Failure, everywhere: kNotFound no such thing, kInvalid bad input (the text is for the user), kConflict a name that is
+// taken or a revision that moved on, kTooLarge, kBusy too many calls (Lambda: TooManyRequestsException), kNoSpace, kClosing.
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "functions/lifecycle.h"
+#include "functions/model.h"
+
+namespace godwit::functions {
+
+// One instance, as `godwit ps` shows it.
+struct InstanceView {
+  InstanceId id;
+  std::string function;
+  State state = State::kStarting;
+  std::optional<RequestId> request;  // the call it runs
+  uint64_t memory_bytes = 0;         // charged to its cgroup; 0 when it is suspended
+  uint64_t image_bytes = 0;          // on disk
+  std::optional<WallTime> wakes_at;  // when what it sleeps on is due
+  std::string reason;                // why it is in this state; why it could not be put away
+  WallTime since;                    // in this state
+  int pid = 0;                       // on the host; 0 without a process
+};
+
+// How one suspension or resume went.
+struct MoveReport {
+  InstanceView instance;
+  Nanos took{};                 // from the request to memory freed, or to its next instruction
+  uint64_t memory_before = 0;   // bytes
+  uint64_t memory_after = 0;    // bytes
+};
+
+// Whether a function will checkpoint, and if not, what stands in the way.
+struct Diagnosis {
+  std::string function;
+  bool checkpoints = false;
+  std::vector<std::string> obstacles;  // "fd 5 of process 100 (python3): inotify watch", and what to do
+  uint64_t image_bytes = 0;
+  Nanos dump_took{};
+};
+
+struct Deployment {  // for UpdateFunctionCode
+  std::string zip;
+  std::optional<std::string> revision_id;
+  bool dry_run = false;
+};
+
+class Platform {
+ public:
+  Platform() = default;
+  Platform(const Platform&) = delete;
+  Platform& operator=(const Platform&) = delete;
+  virtual ~Platform() = default;
+
+  // Functions. Names here are plain: faces resolve ARNs.
+  virtual boost::asio::awaitable<Result<Function>> Create(FunctionSpec spec, std::string zip) = 0;
+  virtual boost::asio::awaitable<Result<Function>> UpdateCode(std::string name, Deployment deployment) = 0;
+  virtual boost::asio::awaitable<Result<Function>> UpdateConfiguration(std::string name, FunctionPatch patch) = 0;
+  virtual boost::asio::awaitable<Result<>> Delete(std::string name) = 0;
+  virtual Result<Function> Get(const std::string& name) const = 0;
+  virtual std::vector<Function> List() const = 0;  // by name
+  virtual boost::asio::awaitable<Result<std::string>> Zip(std::string name) = 0;
+
+  // Calls.
+  struct Call {
+    std::string function;
+    std::string payload;
+    std::string client_context;
+    std::string trace_id;
+  };
+  // Runs the call and waits for it, however long it is put away meanwhile.
+  virtual boost::asio::awaitable<Result<Outcome>> Invoke(Call call) = 0;
+  // Accepts the call: once this returns, it will run, whatever happens to this process.
+  virtual boost::asio::awaitable<Result<RequestId>> Submit(Call call) = 0;
+  virtual boost::asio::awaitable<Result<CallRecord>> Find(RequestId id) = 0;
+
+  // Instances.
+  virtual std::vector<InstanceView> Instances() const = 0;  // by function, then id
+  virtual boost::asio::awaitable<Result<MoveReport>> Suspend(InstanceId id) = 0;
+  virtual boost::asio::awaitable<Result<MoveReport>> Resume(InstanceId id) = 0;
+  virtual boost::asio::awaitable<Result<Diagnosis>> Diagnose(std::string function) = 0;
+  // The newest `limit` bytes of what the function's instances wrote, newest instance last.
+  virtual boost::asio::awaitable<Result<std::string>> Logs(std::string function, size_t limit) = 0;
+  virtual boost::asio::awaitable<Result<std::vector<Transition>>> History(InstanceId id) = 0;
+};
+
+}  // namespace godwit::functions
