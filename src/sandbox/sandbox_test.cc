@@ -1,0 +1,211 @@
+#include "sandbox/sandbox.h"
+
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/fd.h"
+#include "base/try.h"
+#include "sandbox/launch.h"
+#include "sandbox/seccomp.h"
+
+namespace godwit::sandbox {
+namespace {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string Slurp(const std::string& path) {
+  std::ifstream in(path);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+// One sandbox, in directories and a control group of its own, and shell scripts run as its
+// function.
+class SandboxTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "sandboxes need root";
+    std::string pattern = fs::temp_directory_path() / "godwit-sandbox-XXXXXX";
+    home_ = ::mkdtemp(pattern.data());
+    for (const auto* name : {"/code", "/instances", "/stage"}) fs::create_directory(home_ + name);
+    std::ofstream(home_ + "/code/hello.txt") << "hello from /var/task\n";
+    auto tree = CgroupTree::Open(home_.substr(home_.rfind('/') + 1), Slurp("/proc/self/mountinfo"),
+                                 Slurp("/proc/self/cgroup"));
+    ASSERT_TRUE(tree.has_value()) << tree.error().ToString();
+    tree_.emplace(*std::move(tree));
+    init_ = *LoadInitProgram();
+    filter_ = *BuildFilter();
+    ASSERT_TRUE(BuildBase(home_ + "/base").has_value());
+  }
+  void TearDown() override {
+    if (tree_) tree_->Close();
+    fs::remove_all(home_);
+  }
+
+  Places PlacesOf(const std::string& name) {
+    Places places;
+    places.base = home_ + "/base";
+    places.instance = home_ + "/instances/" + name;
+    places.code = home_ + "/code";
+    places.staging = home_ + "/stage/" + name;
+    places.hostname = name;
+    places.ephemeral_mb = 4;
+    return places;
+  }
+
+  void Run(std::function<asio::awaitable<void>()> script) {
+    bool done = false;
+    asio::co_spawn(
+        loop_,
+        [&]() -> asio::awaitable<void> {
+          co_await script();
+          done = true;
+        },
+        [](std::exception_ptr escaped) {
+          if (escaped) std::rethrow_exception(escaped);
+        });
+    loop_.restart();
+    loop_.run();
+    EXPECT_TRUE(done);
+  }
+
+  asio::awaitable<Result<std::unique_ptr<Sandbox>>> Build(const std::string& name,
+                                                          CgroupLimits limits = {}) {
+    Places places = PlacesOf(name);
+    co_return co_await BuildSandbox(loop_.get_executor(),
+                                    Workshop{pool_, *tree_, init_.get(), filter_.get()}, name,
+                                    std::move(places), limits, kUid);
+  }
+
+  struct Ended {
+    int status = -1;
+    std::string output;
+  };
+  // Runs `script` with the sandbox's own shell and returns what it wrote and how it ended.
+  asio::awaitable<Ended> Shell(Sandbox& sandbox, const std::string& name, std::string script) {
+    asio::steady_timer ended(loop_, asio::steady_timer::time_point::max());
+    Ended result;
+    int pid = 0;
+    sandbox.OnExit([&](int inside, int status) {
+      if (inside != pid) return;
+      result.status = status;
+      ended.cancel();
+    });
+    Program program{
+        {"/bin/sh", "-c", std::move(script)}, {"PATH=/usr/bin:/bin"}, "/var/task", kUid, 64};
+    const auto process = co_await sandbox.StartFunction(std::move(program));
+    if (!process) {
+      ADD_FAILURE() << process.error().ToString();
+      co_return result;
+    }
+    pid = process->inside;
+    if (result.status == -1) co_await ended.async_wait(asio::as_tuple(asio::use_awaitable));
+    sandbox.OnExit(nullptr);
+    result.output = Slurp(home_ + "/instances/" + name + "/log/output.log");
+    co_return result;
+  }
+
+  static constexpr uint32_t kUid = 900'000'007;
+  asio::io_context loop_{1};
+  Pool pool_{2};
+  std::string home_;
+  std::optional<CgroupTree> tree_;
+  Fd init_, filter_;
+};
+
+TEST_F(SandboxTest, AFunctionIsNobodyAndSeesNothingOfTheHost) {
+  Run([&]() -> asio::awaitable<void> {
+    auto sandbox = co_await Build("walls");
+    EXPECT_TRUE(sandbox.has_value()) << (sandbox ? "" : sandbox.error().ToString());
+    if (!sandbox) co_return;
+    const Ended ended = co_await Shell(**sandbox, "walls", R"(
+      cat hello.txt; id -u; hostname; echo "pid $$"; grep -E 'CapEff|CapBnd|NoNewPrivs|Seccomp:' /proc/self/status
+      for path in /etc/shadow /root /work /home/x /sys/kernel /proc/1/root/etc /proc/1/environ; do
+        ls "$path" >/dev/null 2>&1 && [ -r "$path" ] && echo "READABLE $path"; done
+      touch /var/task/x /usr/x /x 2>/dev/null && echo WRITABLE
+      ls /run/criu 2>/dev/null && echo STAGING
+      echo kept > /tmp/file && cat /tmp/file
+      dd if=/dev/zero of=/tmp/big bs=1M count=8 2>&1 | grep -o 'No space left' | head -1
+      ls /proc | grep -cE '^[0-9]+$'
+      mount -t tmpfs none /tmp 2>/dev/null && echo MOUNTED; unshare -U true 2>/dev/null && echo UNSHARED
+      cat /etc/passwd | wc -l; true)");
+    EXPECT_EQ(ended.status, 0) << ended.output;
+    EXPECT_THAT(ended.output, HasSubstr("hello from /var/task\n900000007\nwalls\n"));
+    EXPECT_THAT(ended.output, HasSubstr("CapEff:\t0000000000000000"));
+    EXPECT_THAT(ended.output, HasSubstr("CapBnd:\t0000000000000000"));
+    EXPECT_THAT(ended.output, HasSubstr("NoNewPrivs:\t1"));
+    EXPECT_THAT(ended.output, HasSubstr("Seccomp:\t2"));
+    EXPECT_THAT(ended.output, HasSubstr("kept\nNo space left"));
+    for (const char* hole : {"READABLE", "WRITABLE", "STAGING", "MOUNTED", "UNSHARED"}) {
+      EXPECT_THAT(ended.output, Not(HasSubstr(hole)));
+    }
+    co_await (*sandbox)->Destroy();
+  });
+}
+
+TEST_F(SandboxTest, TheMemoryLimitKillsAndIsCounted) {
+  Run([&]() -> asio::awaitable<void> {
+    CgroupLimits limits;
+    limits.memory_bytes = 24 << 20;
+    auto sandbox = co_await Build("memory", limits);
+    EXPECT_TRUE(sandbox.has_value());
+    if (!sandbox) co_return;
+    const Ended ended =
+        co_await Shell(**sandbox, "memory", "exec python3 -c 'bytearray(200000000)'");
+    EXPECT_TRUE(WIFSIGNALED(ended.status) && WTERMSIG(ended.status) == SIGKILL)
+        << ended.status << ended.output;
+    EXPECT_EQ((*sandbox)->cgroup().OomKills(), 1u);
+    co_await (*sandbox)->Destroy();
+  });
+}
+
+TEST_F(SandboxTest, DestroyLeavesNoProcessAndNoGroup) {
+  Run([&]() -> asio::awaitable<void> {
+    auto sandbox = co_await Build("gone");
+    EXPECT_TRUE(sandbox.has_value());
+    if (!sandbox) co_return;
+    const auto process =
+        co_await (*sandbox)->StartFunction(Program{{"/bin/sleep", "1000"}, {}, "/", kUid, 64});
+    EXPECT_TRUE(process.has_value()) << process.error().ToString();
+    EXPECT_GE(process->inside, 100);
+    EXPECT_EQ(*co_await (*sandbox)->Find(process->inside), process->outside);
+    EXPECT_THAT((*sandbox)->cgroup().Pids(), testing::ElementsAre(process->outside));
+    EXPECT_THAT(tree_->List(), testing::ElementsAre("gone"));
+    const int init = (*sandbox)->init_pid();
+    co_await (*sandbox)->Destroy();
+    EXPECT_FALSE(fs::exists("/proc/" + std::to_string(process->outside)));
+    EXPECT_FALSE(fs::exists("/proc/" + std::to_string(init)));
+    EXPECT_TRUE(tree_->List().empty());
+  });
+}
+
+TEST_F(SandboxTest, AProgramThatIsNotThereIsNamed) {
+  Run([&]() -> asio::awaitable<void> {
+    auto sandbox = co_await Build("missing");
+    EXPECT_TRUE(sandbox.has_value());
+    if (!sandbox) co_return;
+    const auto process =
+        co_await (*sandbox)->StartFunction(Program{{"/var/task/bootstrap"}, {}, "/", kUid, 64});
+    EXPECT_EQ(
+        process.error().ToString(),
+        "the sandbox cannot start the program /var/task/bootstrap: No such file or directory");
+    co_await (*sandbox)->Destroy();
+  });
+}
+
+}  // namespace
+}  // namespace godwit::sandbox
