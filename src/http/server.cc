@@ -1,0 +1,200 @@
+#include "http/server.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <exception>
+#include <utility>
+
+#include "base/scope.h"
+#include "base/try.h"
+
+namespace godwit::http {
+
+namespace asio = boost::asio;
+using std::chrono_literals::operator""ms;
+
+namespace {
+
+// Of those beyond the limit, this many are told so; the others see their connection closed.
+constexpr size_t kMostTurnedAway = 64;
+// A crowd at the door must not keep the loop from those inside.
+constexpr int kMostAtOnce = 64;
+constexpr auto kPauseWithoutDescriptors = 100ms;
+
+bool IsShortage(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+}  // namespace
+
+struct Server::Listener {
+  Listener(const asio::any_io_executor& executor, Fd socket)
+      : address(Address::Of(socket.get())), descriptor(executor, socket.get()), pause(executor) {
+    static_cast<void>(socket.Release());
+  }
+  void Close() {
+    boost::system::error_code ignored;
+    if (address.is_local() && descriptor.is_open()) ::unlink(address.path().c_str());
+    descriptor.close(ignored);
+    pause.cancel();
+  }
+
+  Address address;
+  asio::posix::stream_descriptor descriptor;
+  asio::steady_timer pause;
+  bool short_of_descriptors = false;
+};
+
+Server::Server(asio::any_io_executor executor, Handler handler, Limits limits, Log log)
+    : executor_(std::move(executor)),
+      handler_(std::move(handler)),
+      limits_(std::move(limits)),
+      log_(std::move(log)),
+      deadlines_(executor_, TickOf(limits_)),
+      emptied_(executor_),
+      gate_(executor_) {}
+
+Server::~Server() = default;
+
+Result<> Server::Listen(std::string_view address) {
+  if (draining_)
+    return Fail(Code::kClosing, "cannot listen on '{}': the server is closing", address);
+  GODWIT_TRY(Fd socket, ListenOn(address));
+  return gate_.Spawn(Accept(listeners_.emplace_back(executor_, std::move(socket))));
+}
+
+asio::awaitable<void> Server::Accept(Listener& listener) {
+  while (!draining_) {
+    co_await listener.descriptor.async_wait(asio::posix::descriptor_base::wait_read,
+                                            asio::as_tuple(asio::deferred));
+    int failed = 0;
+    for (int count = 0; count < kMostAtOnce && !draining_; ++count) {
+      Fd socket(::accept4(listener.descriptor.native_handle(), nullptr, nullptr,
+                          SOCK_NONBLOCK | SOCK_CLOEXEC));
+      failed = socket ? 0 : errno;
+      if (socket) Welcome(std::move(socket));
+      // Others are the fault of one peer that has already gone.
+      if (failed == EAGAIN || failed == EBADF || IsShortage(failed)) break;
+    }
+    if (draining_) co_return;
+    const bool was_short = std::exchange(listener.short_of_descriptors, IsShortage(failed));
+    if (!listener.short_of_descriptors) continue;
+    if (!was_short) {
+      log_.Error("cannot accept connections on '{}': {} (raise `ulimit -n`)",
+                 listener.address.ToString(), ErrnoText(failed));
+    }
+    listener.pause.expires_after(kPauseWithoutDescriptors);
+    co_await listener.pause.async_wait(asio::as_tuple(asio::deferred));
+  }
+}
+
+void Server::Welcome(Fd socket) {
+  if (limits_.connections == 0 || connections_.size() < limits_.connections) {
+    static_cast<void>(Serve(std::move(socket)));
+  } else if (turned_away_ < kMostTurnedAway) {
+    ++turned_away_;
+    static_cast<void>(gate_.Spawn(TurnAway(Connection(deadlines_, std::move(socket), limits_))));
+  }
+}
+
+Result<> Server::Serve(Fd socket) {
+  if (draining_) return Fail(Code::kClosing, "the server is closing");
+  return gate_.Spawn(
+      Converse(connections_.emplace(connections_.end(), deadlines_, std::move(socket), limits_)));
+}
+
+asio::awaitable<void> Server::TurnAway(Connection connection) {
+  const ScopeExit counted([this] { --turned_away_; });
+  connection.WriteLast(Text(503, "too many connections (try again later)\n"));
+  co_await connection.Linger();
+}
+
+asio::awaitable<void> Server::Converse(Connections::iterator place) {
+  const ScopeExit left([this, place] {
+    connections_.erase(place);
+    if (connections_.empty()) emptied_.cancel();
+  });
+  const auto state = co_await asio::this_coro::cancellation_state;
+  try {
+    while (!draining_ && co_await Exchange(*place)) {
+    }
+  } catch (const std::exception& escaped) {
+    const bool cut = state.cancelled() != asio::cancellation_type::none;
+    if (!cut) log_.Error("a response was cut short: {}", escaped.what());
+  }
+}
+
+// One request and its response; false when the connection is to be closed.
+asio::awaitable<bool> Server::Exchange(Connection& connection) {
+  Result<Request> request = co_await connection.Read();
+  if (!request) {
+    if (request.error().code() != Code::kClosing) co_await Refuse(connection, request.error());
+    co_return false;
+  }
+  const std::string path = request->path;
+  Response response;
+  std::string failure;
+  try {
+    response = co_await handler_(*std::move(request));
+  } catch (const std::exception& escaped) {
+    failure = escaped.what();
+    response = Text(500, "internal error\n");
+  }
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none) {
+    connection.WriteLast(failure.empty() ? response : Text(503, "the server is shutting down\n"));
+    co_return false;
+  }
+  if (!failure.empty()) log_.Error("the handler of '{}' failed: {}", path, failure);
+  response.close |= draining_;
+  Result<> sent = co_await connection.Write(std::move(response));
+  if (!sent && sent.error().code() == Code::kInvalid && connection.open()) {
+    log_.Error("the handler of '{}' failed: {}", path, sent.error().ToString());
+    sent = co_await connection.Write(Text(500, "internal error\n"));
+  }
+  co_return sent.has_value() && connection.open();
+}
+
+asio::awaitable<void> Server::Refuse(Connection& connection, const Error& why) {
+  log_.Debug("{}", why.ToString());
+  const Result<> told =
+      co_await connection.Write(Text(connection.refusal(), why.ToString() + "\n"));
+  if (told) co_await connection.Linger();
+}
+
+asio::awaitable<void> Server::Drain(std::chrono::nanoseconds patience) {
+  draining_ = true;
+  for (Listener& listener : listeners_) listener.Close();
+  for (Connection& connection : connections_) {
+    if (connection.Idle()) connection.Cancel();
+  }
+  emptied_.expires_after(patience);
+  bool late = false;
+  while (!connections_.empty() && !late) {
+    const auto [woken] = co_await emptied_.async_wait(asio::as_tuple(asio::use_awaitable));
+    late = !woken;
+  }
+  co_await gate_.Close();
+}
+
+std::vector<std::string> Server::endpoints() const {
+  std::vector<std::string> names;
+  for (const Listener& listener : listeners_) names.push_back(listener.address.ToString());
+  return names;
+}
+
+uint16_t Server::port() const {
+  for (const Listener& listener : listeners_) {
+    if (!listener.address.is_local()) return listener.address.port();
+  }
+  return 0;
+}
+
+}  // namespace godwit::http
