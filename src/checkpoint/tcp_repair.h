@@ -1,12 +1,14 @@
 #pragma once
 
-// One end of an established TCP connection, taken down in silence and built again elsewhere or later.
+// One end of an established TCP connection, taken down in silence and built again elsewhere or
+// later.
 //
-// The far end never notices: no FIN, no RST, the same sequence numbers. Used for the node's end of the connection between a
-// function and its Runtime API, whose other end CRIU keeps in the image. Both live in the instance's network namespace.
-// Needs CAP_NET_ADMIN over that namespace. Linux: TCP_REPAIR (tcp(7), LWN 495304). Only quiet connections, with empty
-// queues, are saved: the caller waits until all that was sent is acknowledged.
-// Threads: any; a socket is used by one at a time. Failure: kBusy if data is in flight, kUnsupported if the kernel refuses.
+// The far end never notices: no FIN, no RST, the same sequence numbers. Used for the node's end of
+// the connection between a function and its Runtime API, whose other end CRIU keeps in the image.
+// Both live in the instance's network namespace. Needs CAP_NET_ADMIN over that namespace. Linux:
+// TCP_REPAIR (tcp(7), LWN 495304). Only quiet connections, with empty queues, are saved: the caller
+// waits until all that was sent is acknowledged. Threads: any; a socket is used by one at a time.
+// Failure: kBusy if data is in flight, kUnsupported if the kernel refuses.
 #include <cstdint>
 
 #include "base/error.h"
@@ -25,15 +27,21 @@ struct TcpState {  // of one end; addresses are IPv4 loopback, ports in host ord
   uint32_t timestamp = 0;      // TCP_TIMESTAMP
   bool has_timestamps = false;
   bool has_sack = false;
-  uint32_t window_clamp_send_wl1 = 0, send_window = 0, max_window = 0, receive_window = 0, receive_window_updated = 0;
+  uint32_t window_update = 0;  // TCP_REPAIR_WINDOW, as the kernel gave it
+  uint32_t send_window = 0;
+  uint32_t max_window = 0;
+  uint32_t receive_window = 0;
+  uint32_t receive_window_update = 0;
   bool operator==(const TcpState&) const = default;
 };
 
-// Everything that arrives for the socket from now on is dropped before TCP sees it (a socket filter).
+// Everything that arrives for the socket from now on is dropped before TCP sees it (a socket
+// filter).
 Result<> Deafen(int socket);
 Result<> Undeafen(int socket);
 
-// Puts the socket into repair mode and reads its state. Left in repair mode, closing it sends nothing.
+// Puts the socket into repair mode and reads its state. Left in repair mode, closing it sends
+// nothing.
 Result<TcpState> SaveTcp(int socket);
 // Leaves repair mode without a probe: the connection goes on.
 Result<> LeaveRepair(int socket);

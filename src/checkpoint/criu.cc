@@ -1,0 +1,129 @@
+#include "checkpoint/criu.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <vector>
+
+#include "base/try.h"
+#include "checkpoint/criu.pb.h"
+
+namespace godwit::checkpoint {
+namespace {
+
+// criu.org/RPC, enum criu_req_type, criu_cg_mode, criu_network_lock_method.
+constexpr int kDump = 1;
+constexpr int kRestore = 2;
+constexpr int kNotify = 6;
+constexpr int kCgroupsIgnored = 0;
+constexpr int kNetworkLockSkipped = 3;
+constexpr uint32_t kGhostLimit = 64 << 20;  // bytes of a deleted file that is still open
+constexpr const char* kLog = "criu.log";
+
+Result<> Send(const Fd& channel, const rpc::Request& request) {
+  const std::string bytes = request.SerializeAsString();
+  if (::send(channel.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) {
+    return FailErrno(errno, "cannot speak to CRIU");
+  }
+  return {};
+}
+
+Result<rpc::Response> Receive(const Fd& channel) {
+  std::string bytes(64 * 1024, '\0');
+  while (true) {
+    const ssize_t n = ::recv(channel.get(), bytes.data(), bytes.size(), 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return Fail(Code::kInternal, "CRIU ended without an answer");
+    bytes.resize(static_cast<size_t>(n));
+    break;
+  }
+  rpc::Response response;
+  if (!response.ParseFromString(bytes))
+    return Fail(Code::kInternal, "CRIU answered with something unreadable");
+  return response;
+}
+
+rpc::Options CommonOptions(const std::string& images) {
+  rpc::Options options;
+  options.set_images_dir_fd(-1);
+  options.set_images_dir(images);
+  options.set_log_file(kLog);
+  options.set_log_level(2);
+  options.set_notify_scripts(true);
+  options.set_tcp_established(true);
+  options.set_file_locks(true);
+  options.set_link_remap(true);
+  options.set_ghost_limit(kGhostLimit);
+  options.set_manage_cgroups_mode(kCgroupsIgnored);
+  options.set_network_lock(kNetworkLockSkipped);
+  return options;
+}
+
+// CRIU's reason: the first error of its log says what it stumbled over, the rest is its way out.
+std::string ReasonIn(const std::string& images_outside) {
+  const Result<Fd> fd = Open(images_outside + "/" + kLog, O_RDONLY);
+  if (!fd) return "it kept no log";
+  const Result<std::string> log = ReadAll(fd->get(), 4 << 20);
+  if (!log) return "its log cannot be read";
+  const size_t error = log->find("Error (");
+  if (error == std::string::npos) return "its log names no error";
+  std::string line = log->substr(error, log->find('\n', error) - error);
+  const size_t after = line.find("): ");
+  return after == std::string::npos ? line : line.substr(after + 3);
+}
+
+Result<> Answer(const Fd& channel, bool success) {
+  rpc::Request request;
+  request.set_type(kNotify);
+  request.set_notify_success(success);
+  return Send(channel, request);
+}
+
+}  // namespace
+
+Result<> Dump(const Fd& channel, const DumpRequest& dump, const DumpHooks& hooks) {
+  rpc::Request request;
+  request.set_type(kDump);
+  *request.mutable_opts() = CommonOptions(dump.images);
+  request.mutable_opts()->set_pid(dump.pid);
+  request.mutable_opts()->set_leave_running(dump.leave_running);
+  GODWIT_TRY(Send(channel, request));
+  Result<> kept;
+  while (true) {
+    GODWIT_TRY(const rpc::Response response, Receive(channel));
+    if (response.type() == kNotify) {
+      const std::string& script = response.notify().script();
+      if (script == "query-ext-files" && hooks.stopped) hooks.stopped();
+      if (script == "post-dump" && hooks.dumped) kept = hooks.dumped();
+      GODWIT_TRY(Answer(channel, kept.has_value()));
+      continue;
+    }
+    if (!kept) return kept;
+    if (response.success()) return {};
+    return Fail(Code::kUnsupported, "CRIU cannot take it: {}", ReasonIn(dump.images_outside));
+  }
+}
+
+Result<int> Restore(const Fd& channel, const RestoreRequest& restore, const RestoreHooks& hooks) {
+  rpc::Request request;
+  request.set_type(kRestore);
+  *request.mutable_opts() = CommonOptions(restore.images);
+  request.mutable_opts()->set_rst_sibling(true);
+  GODWIT_TRY(Send(channel, request));
+  Result<> prepared;
+  while (true) {
+    GODWIT_TRY(const rpc::Response response, Receive(channel));
+    if (response.type() == kNotify) {
+      if (response.notify().script() == "pre-resume" && hooks.before_run)
+        prepared = hooks.before_run();
+      GODWIT_TRY(Answer(channel, prepared.has_value()));
+      continue;
+    }
+    if (!prepared) return std::unexpected(std::move(prepared).error());
+    if (response.success()) return response.restore().pid();
+    return Fail(Code::kCorrupt, "CRIU cannot bring it back: {}", ReasonIn(restore.images_outside));
+  }
+}
+
+}  // namespace godwit::checkpoint

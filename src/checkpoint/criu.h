@@ -1,0 +1,50 @@
+#pragma once
+
+// CRIU, driven through its RPC: one `criu swrk` process a dump or restore, started inside the
+// sandbox by the caller.
+//
+// The caller holds the other end of the SOCK_SEQPACKET pair that CRIU has as its descriptor 3. Both
+// calls block for milliseconds: run them on the pool. Source: criu.org/RPC, CRIU 4.1 and later.
+// Failure: the first line that CRIU logged as an error, kUnsupported where it says that it cannot
+// carry something. After a failed dump the processes run on as before; after a failed restore none
+// of them exists.
+#include <functional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fd.h"
+
+namespace godwit::checkpoint {
+
+struct DumpRequest {
+  int pid = 0;                 // of the root of the process tree, inside
+  std::string images;          // directory, inside
+  std::string images_outside;  // the same on the host, for CRIU's log
+  bool leave_running = false;
+};
+
+struct DumpHooks {
+  // The processes have just been stopped.
+  std::function<void()> stopped;
+  // The image is complete, the processes are still there, stopped. An error here undoes the dump:
+  // they run on.
+  std::function<Result<>()> dumped;
+};
+
+Result<> Dump(const Fd& channel, const DumpRequest& request, const DumpHooks& hooks);
+
+struct RestoreRequest {
+  std::string images;
+  std::string images_outside;
+};
+
+struct RestoreHooks {
+  // The processes exist, with their memory, and have not run yet.
+  std::function<Result<>()> before_run;
+};
+
+// The root's pid, inside.
+Result<int> Restore(const Fd& channel, const RestoreRequest& request, const RestoreHooks& hooks);
+
+}  // namespace godwit::checkpoint

@@ -1,0 +1,62 @@
+#pragma once
+
+// What a stopped instance waits for, until when, and how it goes on waiting when it comes back.
+//
+// CRIU restores a thread that slept in a call with a relative time-out as if a signal had
+// interrupted it (EINTR), and timers with the time they had left when they were dumped. Both are
+// wrong for a function that must not notice: ReadWaits() finds every deadline, changes the dumped
+// registers so that such a call is issued again, and says which time-outs in memory are to be
+// written before it runs; MendTimers() takes the time that passed off the timers. Times are the
+// instance's CLOCK_MONOTONIC, which runs on while it is put away. The calls: nanosleep,
+// clock_nanosleep, select, pselect6, ppoll, futex, rt_sigtimedwait, semtimedop; poll, epoll_wait
+// and epoll_pwait keep CRIU's EINTR, and their deadline is not known (docs/checkpointing.md).
+// x86-64 only; elsewhere nothing is changed. Threads: the pool; the processes are stopped. Failure:
+// kCorrupt for images that cannot be read.
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+namespace godwit::checkpoint {
+
+// A time-out in a process' memory that must say how long is left when the process runs again.
+struct Timeout {
+  enum class Form : uint8_t { kTimespec, kTimeval };
+  int pid = 0;  // inside, of the process whose memory it is in
+  uint64_t address = 0;
+  Form form = Form::kTimespec;
+  Nanos deadline{};
+  bool operator==(const Timeout&) const = default;
+};
+
+struct Waits {
+  std::optional<Nanos> deadline;  // the earliest; none: nothing will time out
+  std::vector<Timeout> timeouts;
+};
+
+// Memory of the stopped process `pid` (inside): reads `size` bytes, nothing if they are not there.
+using Peek = std::function<std::optional<std::string>(int pid, uint64_t address, size_t size)>;
+
+// `now`: the instance's CLOCK_MONOTONIC when all had stopped; `wall`: CLOCK_REALTIME at that
+// moment.
+Result<Waits> ReadWaits(const std::string& images, Nanos now, Nanos wall, const Peek& peek);
+
+// Takes `away` off every timer in the images.
+Result<> MendTimers(const std::string& images, Nanos away);
+
+// Writes what is left of each time-out. `outside` maps pids inside to pids on the host.
+Result<> WriteTimeouts(const std::vector<Timeout>& timeouts, Nanos now,
+                       const std::map<int, int>& outside);
+
+// Reads memory through /proc/PID/mem.
+std::optional<std::string> PeekProcess(int outside, uint64_t address, size_t size);
+
+// The pids on the host, by their pids in the sandbox, of `pids` on the host.
+std::map<int, int> InsidePids(const std::vector<int>& pids);
+
+}  // namespace godwit::checkpoint
