@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -41,6 +43,11 @@ std::string ReadSome(int socket) {
   return n < 0 ? "(error)" : std::string(buffer, static_cast<size_t>(n));
 }
 
+// The far end acknowledges within its own good time (delayed acknowledgements, RFC 1122 section 4.2.3.2).
+void AwaitAcknowledged(int socket) {
+  for (int unacknowledged = 1; unacknowledged != 0;) ASSERT_EQ(::ioctl(socket, SIOCOUTQ, &unacknowledged), 0);
+}
+
 class TcpRepairTest : public testing::Test {
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "TCP repair needs CAP_NET_ADMIN";
@@ -54,6 +61,7 @@ TEST_F(TcpRepairTest, AnEndIsRebuiltAndTheFarEndNeverNotices) {
     ASSERT_EQ(ReadSome(pair.ours.get()), "ask");
     ASSERT_EQ(::send(pair.ours.get(), "answer", 6, 0), 6);
     ASSERT_EQ(ReadSome(pair.theirs.get()), "answer");
+    AwaitAcknowledged(pair.ours.get());
     ASSERT_TRUE(Deafen(pair.ours.get()).has_value());
     const Result<TcpState> state = SaveTcp(pair.ours.get());
     ASSERT_TRUE(state.has_value()) << state.error().ToString();
