@@ -1,0 +1,151 @@
+#pragma once
+
+// A platform for tests of the faces: functions in a map, calls answered by the test.
+//
+// Threads: one loop. Failure: what the test sets, else as platform.h says.
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <exception>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "functions/platform.h"
+
+namespace godwit::aws {
+
+// Runs `work` on a loop of its own until it ends.
+template <typename T>
+T RunToEnd(boost::asio::awaitable<T> work) {
+  boost::asio::io_context loop(1);
+  std::optional<T> result;
+  boost::asio::co_spawn(loop, std::move(work), [&](std::exception_ptr escaped, T value) {
+    if (escaped) std::rethrow_exception(escaped);
+    result.emplace(std::move(value));
+  });
+  loop.run();
+  return *std::move(result);
+}
+
+class FakePlatform : public functions::Platform {
+ public:
+  template <typename T>
+  using Awaitable = boost::asio::awaitable<Result<T>>;
+
+  std::map<std::string, functions::Function> functions;
+  std::vector<Call> calls;       // what was invoked and submitted
+  std::optional<Error> refuses;  // every call that changes or runs something
+  std::optional<functions::Deployment> deployed;
+  std::function<functions::Outcome(const Call&)> answers = [](const Call& call) {
+    functions::Outcome outcome;
+    outcome.id.text = kRequestId;
+    outcome.payload = call.payload;
+    return outcome;
+  };
+  static constexpr const char* kRequestId = "4f8b0e4e-0d4a-4f0e-9d0c-3a1f5c8b7a11";
+
+  // A function that is there without having been created.
+  functions::Function& Add(const std::string& name) {
+    functions::Function function;
+    function.spec.name = name;
+    function.spec.runtime = "python3.11";
+    function.spec.handler = "app.handler";
+    function.spec.role = "arn:aws:iam::000000000000:role/r";
+    function.code_sha256 = "c2hh";
+    function.code_bytes = 3;
+    function.revision_id = "11111111-2222-4333-8444-555555555555";
+    return functions[name] = function;
+  }
+
+  Awaitable<functions::Function> Create(functions::FunctionSpec spec, std::string zip) override {
+    if (refuses) co_return std::unexpected(*refuses);
+    if (functions.contains(spec.name))
+      co_return Fail(Code::kConflict, "function '{}' exists", spec.name);
+    functions::Function& function = Add(spec.name);
+    function.code_sha256 = ToBase64(Sha256(zip));
+    function.code_bytes = zip.size();
+    function.spec = std::move(spec);
+    co_return function;
+  }
+  Awaitable<functions::Function> UpdateCode(std::string name,
+                                            functions::Deployment deployment) override {
+    if (refuses) co_return std::unexpected(*refuses);
+    const auto found = functions.find(name);
+    if (found == functions.end()) co_return Missing(name);
+    deployed = std::move(deployment);
+    functions::Function updated = found->second;
+    updated.code_bytes = deployed->zip.size();
+    if (!deployed->dry_run) found->second = updated;
+    co_return updated;
+  }
+  Awaitable<functions::Function> UpdateConfiguration(std::string name,
+                                                     functions::FunctionPatch patch) override {
+    if (refuses) co_return std::unexpected(*refuses);
+    const auto found = functions.find(name);
+    if (found == functions.end()) co_return Missing(name);
+    functions::Function& function = found->second;
+    if (patch.revision_id && *patch.revision_id != function.revision_id) {
+      co_return Fail(Code::kConflict, "the revision moved on");
+    }
+    if (patch.timeout) function.spec.timeout = *patch.timeout;
+    if (patch.memory_mb) function.spec.memory_mb = *patch.memory_mb;
+    if (patch.description) function.spec.description = *patch.description;
+    if (patch.environment) function.spec.environment = *patch.environment;
+    if (patch.max_instances) function.spec.max_instances = *patch.max_instances;
+    co_return function;
+  }
+  boost::asio::awaitable<Result<>> Delete(std::string name) override {
+    if (functions.erase(name) == 0) co_return Missing(name);
+    co_return Result<>();
+  }
+  Result<functions::Function> Get(const std::string& name) const override {
+    const auto found = functions.find(name);
+    if (found == functions.end()) return Missing(name);
+    return found->second;
+  }
+  std::vector<functions::Function> List() const override {
+    std::vector<functions::Function> list;
+    for (const auto& [name, function] : functions) list.push_back(function);
+    return list;
+  }
+  Awaitable<std::string> Zip(std::string) override { co_return std::string("zip"); }
+
+  Awaitable<functions::Outcome> Invoke(Call call) override {
+    if (refuses) co_return std::unexpected(*refuses);
+    if (!functions.contains(call.function)) co_return Missing(call.function);
+    calls.push_back(std::move(call));
+    co_return answers(calls.back());
+  }
+  Awaitable<RequestId> Submit(Call call) override {
+    if (refuses) co_return std::unexpected(*refuses);
+    if (!functions.contains(call.function)) co_return Missing(call.function);
+    calls.push_back(std::move(call));
+    co_return RequestId{kRequestId};
+  }
+  Awaitable<functions::CallRecord> Find(RequestId id) override { co_return Missing(id.text); }
+
+  std::vector<functions::InstanceView> Instances() const override { return {}; }
+  Awaitable<functions::MoveReport> Suspend(InstanceId id) override { co_return Missing(id.text); }
+  Awaitable<functions::MoveReport> Resume(InstanceId id) override { co_return Missing(id.text); }
+  Awaitable<functions::Diagnosis> Diagnose(std::string function) override {
+    co_return Missing(function);
+  }
+  Awaitable<std::string> Logs(std::string function, size_t) override {
+    co_return Missing(function);
+  }
+  Awaitable<std::vector<functions::Transition>> History(InstanceId id) override {
+    co_return Missing(id.text);
+  }
+
+ private:
+  static std::unexpected<Error> Missing(const std::string& name) {
+    return Fail(Code::kNotFound, "there is no '{}'", name);
+  }
+};
+
+}  // namespace godwit::aws

@@ -1,0 +1,20 @@
+#pragma once
+
+// Which call of the Runtime API a request from inside a sandbox means.
+//
+// Threads: any. Failure: kUnknown, or kOtherMethod for a path that has another method.
+// Source: AWS Lambda Runtime API 2018-06-01.
+#include <string_view>
+
+namespace godwit::aws {
+
+enum class RuntimeCall { kNext, kResponse, kError, kInitError, kPing, kOtherMethod, kUnknown };
+
+struct RuntimeRoute {
+  RuntimeCall call = RuntimeCall::kUnknown;
+  std::string_view id;  // the invocation's, of kResponse and kError; a part of the path
+};
+
+RuntimeRoute FindRuntimeRoute(std::string_view method, std::string_view path);
+
+}  // namespace godwit::aws
