@@ -68,8 +68,8 @@ struct Shell {
 
 struct Verb {
   std::string name = {};
-  std::string doing =
-      {};  // "list instances", for errors: "cannot list instances: ..."; empty: the name
+  // "list instances", for errors: "cannot list instances: ..."; empty: the name.
+  std::string doing = {};
   std::string brief = {};    // one line, no full stop
   std::string details = {};  // paragraphs, parted by empty lines; may be empty
   std::string example = {};  // lines to type

@@ -1,0 +1,150 @@
+// The table of keys.
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "base/try.h"
+#include "cli/config.h"
+#include "cli/human.h"
+#include "http/address.h"
+
+namespace godwit::cli {
+namespace {
+
+using Kind = ConfigKey::Kind;
+
+Result<> SetSpan(Nanos& member, const std::string& text) {
+  GODWIT_TRY(member, ParseSpan(text));
+  return {};
+}
+
+Result<> SetCount(int64_t& member, const std::string& text, int64_t least) {
+  constexpr int64_t kMost = 1'000'000;
+  int64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || rest != end || number < least || number > kMost) {
+    return Fail(Code::kInvalid, "'{}' is not a whole number from {} to {}", text, least, kMost);
+  }
+  member = number;
+  return {};
+}
+
+Result<> SetSwitch(bool& member, const std::string& text) {
+  if (text != "true" && text != "false") {
+    return Fail(Code::kInvalid, "'{}' is neither true nor false", text);
+  }
+  member = text == "true";
+  return {};
+}
+
+Result<> SetLevel(LogLevel& member, const std::string& text) {
+  constexpr std::array<std::pair<std::string_view, LogLevel>, 5> kLevels = {
+      {{"debug", LogLevel::kDebug},
+       {"info", LogLevel::kInfo},
+       {"warning", LogLevel::kWarning},
+       {"error", LogLevel::kError},
+       {"off", LogLevel::kOff}}};
+  for (const auto& [name, level] : kLevels) {
+    if (text != name) continue;
+    member = level;
+    return {};
+  }
+  return Fail(Code::kInvalid, "'{}' is not a level (write debug, info, warning, error or off)",
+              text);
+}
+
+Result<> SetPath(std::string& member, const std::string& text) {
+  if (!text.starts_with('/')) {
+    return Fail(Code::kInvalid, "'{}' is not a whole path (begin it with /)", text);
+  }
+  member = text;
+  return {};
+}
+
+Result<> SetAddress(std::string& member, const std::string& text) {
+  GODWIT_TRY(http::Address::Parse(text));
+  member = text;
+  return {};
+}
+
+Result<> SetRegion(std::string& member, const std::string& text) {
+  const bool plain = !text.empty() && text.size() <= 32 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+  if (!plain) return Fail(Code::kInvalid, "'{}' is not a region (write one as us-east-1)", text);
+  member = text;
+  return {};
+}
+
+Result<> SetAccount(std::string& member, const std::string& text) {
+  const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  if (text.size() != 12 || !digits) {
+    return Fail(Code::kInvalid, "'{}' is not an account (write 12 digits)", text);
+  }
+  member = text;
+  return {};
+}
+
+const std::array<ConfigKey, 13> kKeys = {{
+    {"data", Kind::kText, "DIR", "/var/lib/godwit", "/srv/godwit",
+     "The folder that holds everything: functions, images, the journal and the node's key. One "
+     "node "
+     "uses it at a time.",
+     [](NodeConfig& c, const std::string& t) { return SetPath(c.data, t); }},
+    {"listen", Kind::kText, "ADDR:PORT", "127.0.0.1:9000", "[::1]:9000",
+     "Where the Lambda API and Godwit's own API are served, or unix:/PATH. Port 0 takes a free "
+     "one. "
+     "Whoever "
+     "reaches it may deploy and run code: keep it on the loopback address, or behind a proxy that "
+     "asks who it is.",
+     [](NodeConfig& c, const std::string& t) { return SetAddress(c.listen, t); }},
+    {"log_level", Kind::kText, "LEVEL", "info", "debug",
+     "What the node's log tells, on standard error: debug, info, warning, error or off.",
+     [](NodeConfig& c, const std::string& t) { return SetLevel(c.log_level, t); }},
+    {"blocked_after", Kind::kSpan, "DURATION", "1s", "500ms",
+     "A call that has used no CPU and waits in every thread for so long is put away.",
+     [](NodeConfig& c, const std::string& t) { return SetSpan(c.blocked_after, t); }},
+    {"idle_after", Kind::kSpan, "DURATION", "10s", "5m",
+     "An instance that has had no call for so long is put away.",
+     [](NodeConfig& c, const std::string& t) { return SetSpan(c.idle_after, t); }},
+    {"keep_awake", Kind::kSwitch, "", "false", "true",
+     "Put nothing away by itself; `godwit suspend` still does.",
+     [](NodeConfig& c, const std::string& t) { return SetSwitch(c.keep_awake, t); }},
+    {"max_instances", Kind::kCount, "N", "1000", "200",
+     "Instances on this node, of all functions, those put away among them. A call that finds no "
+     "free one waits in the queue.",
+     [](NodeConfig& c, const std::string& t) { return SetCount(c.max_instances, t, 1); }},
+    {"max_queue", Kind::kCount, "N", "1000", "100",
+     "Calls that wait for an instance; one more is refused with status 429, "
+     "TooManyRequestsException.",
+     [](NodeConfig& c, const std::string& t) { return SetCount(c.max_queue, t, 0); }},
+    {"max_connections", Kind::kCount, "N", "1024", "4096",
+     "Connections served at once. A caller that waits for a call that is put away holds one.",
+     [](NodeConfig& c, const std::string& t) { return SetCount(c.max_connections, t, 1); }},
+    {"result_keep", Kind::kSpan, "DURATION", "24h", "7d",
+     "How long the result of an asynchronous call is kept after it ended.",
+     [](NodeConfig& c, const std::string& t) { return SetSpan(c.result_keep, t); }},
+    {"region", Kind::kText, "REGION", "us-east-1", "eu-central-1",
+     "The AWS region in ARNs and in the functions' environment.",
+     [](NodeConfig& c, const std::string& t) { return SetRegion(c.region, t); }},
+    {"account", Kind::kText, "DIGITS", "000000000000", "123456789012", "The AWS account in ARNs.",
+     [](NodeConfig& c, const std::string& t) { return SetAccount(c.account, t); }},
+    {"criu", Kind::kText, "FILE", "", "/usr/local/sbin/criu",
+     "The CRIU program, 4.1 or later. Without this key it is looked for, first where Godwit's "
+     "set-up "
+     "puts it.",
+     [](NodeConfig& c, const std::string& t) { return SetPath(c.criu, t); }},
+}};
+
+}  // namespace
+
+std::span<const ConfigKey> ConfigKeys() { return kKeys; }
+
+std::string FlagOf(const ConfigKey& key) {
+  std::string flag = "--" + key.name;
+  std::ranges::replace(flag, '_', '-');
+  return flag;
+}
+
+}  // namespace godwit::cli

@@ -1,0 +1,62 @@
+// The verbs `suspend` and `resume`.
+#include <boost/json.hpp>
+
+#include "base/try.h"
+#include "cli/client.h"
+#include "cli/human.h"
+#include "cli/json_text.h"
+#include "cli/output.h"
+#include "cli/paths.h"
+#include "cli/verbs.h"
+
+namespace godwit::cli {
+namespace {
+
+Result<> Move(const Args& args, Shell& shell, std::string_view action) {
+  const std::string id = args.Get("INSTANCE");
+  GODWIT_TRY(const auto value,
+             shell.node.Post(AdminPath("instances", id) + "/" + std::string(action), {}));
+  if (shell.out.json()) {
+    shell.out.Show(value);
+    return {};
+  }
+  const auto* report = value.if_object();
+  const auto* instance = report == nullptr ? nullptr : Member(*report, "instance");
+  if (instance == nullptr) {
+    return Fail(Code::kUnavailable, "'{}' does not answer as a Godwit node does",
+                shell.node.endpoint());
+  }
+  shell.out.Line(fmt::format(
+      "{}  {}  memory {} -> {}  image {}  in {}", Str(*instance, "instance"),
+      shell.out.Paint(Colour::kCyan, Str(*instance, "state")),
+      HumanBytes(Num(*report, "memory_before")), HumanBytes(Num(*report, "memory_after")),
+      HumanBytes(Num(*instance, "image_bytes")),
+      HumanSpan(std::chrono::microseconds(static_cast<int64_t>(Num(*report, "took_us"))))));
+  return {};
+}
+
+const Operand kInstance = {"INSTANCE", "its id, as `godwit ps` shows it"};
+
+}  // namespace
+
+Verb SuspendVerb() {
+  return {.name = "suspend",
+          .brief = "Put an instance away, mid-call if need be, and free its memory",
+          .details =
+              "It comes back by itself when what it sleeps on is due or a call wants it, or by "
+              "hand with `godwit resume`. An instance that cannot be put away goes on as it was, "
+              "and the error says what stands in the way.",
+          .example = "godwit suspend i-3f9a0c51b2",
+          .operands = {kInstance},
+          .run = [](const Args& args, Shell& shell) { return Move(args, shell, "suspend"); }};
+}
+
+Verb ResumeVerb() {
+  return {.name = "resume",
+          .brief = "Bring an instance back from disk, to where it was",
+          .example = "godwit resume i-3f9a0c51b2",
+          .operands = {kInstance},
+          .run = [](const Args& args, Shell& shell) { return Move(args, shell, "resume"); }};
+}
+
+}  // namespace godwit::cli

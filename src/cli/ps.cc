@@ -1,0 +1,83 @@
+// The verb `ps`.
+#include <boost/json.hpp>
+
+#include "base/try.h"
+#include "cli/client.h"
+#include "cli/human.h"
+#include "cli/json_text.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+
+namespace godwit::cli {
+namespace {
+
+constexpr size_t kWideTerminal = 140;  // columns that hold a whole request id and a reason
+
+Colour ColourOf(std::string_view state) {
+  if (state == "SUSPENDED") return Colour::kCyan;
+  if (state == "BUSY") return Colour::kGreen;
+  if (state == "LOST") return Colour::kRed;
+  if (state == "STOPPED") return Colour::kDim;
+  return state == "READY" ? Colour::kNone : Colour::kYellow;
+}
+
+std::string OrDash(std::string text) { return text.empty() ? "-" : text; }
+
+std::vector<Cell> RowOf(const boost::json::object& instance, WallTime now, bool narrow) {
+  const std::string state = Str(instance, "state");
+  const auto wakes = ParseIso(Str(instance, "wakes_at"));
+  std::string request = OrDash(Str(instance, "request_id"));
+  if (narrow && request.size() > 8) request = request.substr(0, 8) + "…";
+  const uint64_t image = Num(instance, "image_bytes");
+  return {{Str(instance, "instance")},
+          {Str(instance, "function")},
+          {state, ColourOf(state)},
+          {HumanBytes(Num(instance, "memory_bytes")), Colour::kNone, true},
+          {image == 0 ? "-" : HumanBytes(image), Colour::kNone, true},
+          {wakes ? HumanMoment(*wakes, now) : "-"},
+          {request},
+          {OrDash(Str(instance, "reason"))}};
+}
+
+Result<> Run(const Args&, Shell& shell) {
+  GODWIT_TRY(const auto value, shell.node.Get("/godwit/v1/instances"));
+  if (!value.is_array()) {
+    return Fail(Code::kUnavailable, "'{}' does not answer as a Godwit node does",
+                shell.node.endpoint());
+  }
+  if (shell.out.json()) {
+    shell.out.Show(value);
+    return {};
+  }
+  if (value.get_array().empty()) {
+    shell.out.Progress("no instances (a function gets one with its first call)");
+    return {};
+  }
+  const bool narrow = shell.out.terminal() && shell.out.width() < kWideTerminal;
+  Table table{{"INSTANCE", "FUNCTION", "STATE", "MEMORY", "IMAGE", "WAKES", "REQUEST", "REASON"},
+              {}};
+  for (const auto& instance : value.get_array()) {
+    if (const auto* object = instance.if_object()) {
+      table.rows.push_back(RowOf(*object, shell.clock.Wall(), narrow));
+    }
+  }
+  shell.out.Show(table);
+  return {};
+}
+
+}  // namespace
+
+Verb PsVerb() {
+  return {
+      .name = "ps",
+      .doing = "list instances",
+      .brief = "List the instances: state, memory, image on disk, when they wake and why they wait",
+      .details =
+          "STARTING: its walls go up and its runtime starts. READY: waits for a call. BUSY: runs "
+          "one. BLOCKED: its call waits for something. SUSPENDED: on disk, with no process and no "
+          "memory. RESUMING: on its way back. STOPPED: ended. LOST: gone without an image.",
+      .example = "godwit ps",
+      .run = Run};
+}
+
+}  // namespace godwit::cli

@@ -1,0 +1,21 @@
+#include "cli/verbs.h"
+
+namespace godwit::cli {
+
+std::vector<Verb> Verbs(Verb node, FeatureProbe probe) {
+  return {std::move(node),
+          DeployVerb(),
+          ListVerb(),
+          RmVerb(),
+          InvokeVerb(),
+          ResultVerb(),
+          PsVerb(),
+          LogsVerb(),
+          SuspendVerb(),
+          ResumeVerb(),
+          DoctorVerb(std::move(probe)),
+          VersionVerb(),
+          CompletionVerb()};
+}
+
+}  // namespace godwit::cli

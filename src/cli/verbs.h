@@ -1,0 +1,30 @@
+#pragma once
+
+// The verbs of `godwit`, one file each: deploy.cc has DeployVerb(), and so on.
+//
+// Threads: values. Failure: see verb.h.
+#include <vector>
+
+#include "base/feature.h"
+#include "cli/verb.h"
+
+namespace godwit::cli {
+
+Verb DeployVerb();
+Verb ListVerb();
+Verb RmVerb();
+Verb InvokeVerb();
+Verb ResultVerb();
+Verb PsVerb();
+Verb LogsVerb();
+Verb SuspendVerb();
+Verb ResumeVerb();
+// `probe` looks at this machine where no node answers.
+Verb DoctorVerb(FeatureProbe probe);
+Verb VersionVerb();
+Verb CompletionVerb();
+
+// All of them, in the order of `godwit --help`; `node` is the verb `node`, whose work is not cli's.
+std::vector<Verb> Verbs(Verb node, FeatureProbe probe);
+
+}  // namespace godwit::cli
