@@ -1,0 +1,60 @@
+#pragma once
+
+// One blob as a file: written from content, read chunk by chunk. See docs/formats/blob.md.
+//
+// It knows the format and the keys, but no names and no directories; Blobs knows those.
+// Threads: WriteBlob() any; a BlobFile is read by any number of threads at once. Failure: kCorrupt,
+// kUnsupported, kNoSpace; the reason alone, for the caller names the blob.
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/entropy.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "storage/blob_format.h"
+#include "storage/content.h"
+#include "storage/crew.h"
+#include "storage/workbench.h"
+
+namespace godwit::storage {
+
+struct BlobMaking {
+  const Digest& id;
+  const Digest& seal_key;
+  std::string_view salt;  // 32 bytes, never used before
+  Cipher cipher;
+  Packing packing;
+  bool start_writing_out;  // it will be synced: let the disk begin while later chunks are sealed
+};
+
+// Writes the blob of `content` to the empty file `fd`.
+Result<> WriteBlob(int fd, const Content& content, const BlobMaking& making, Crew& crew,
+                   Benches& benches);
+
+class BlobFile {
+ public:
+  // Reads the front of the file. `id` is the name it was asked for by.
+  static Result<BlobFile> Open(Fd fd, const Digest& id, const Digest& seal_key);
+
+  const BlobHeader& header() const { return header_; }
+  // Reads, proves and unpacks the chunk into `into`, which has header().PlainOf(chunk) bytes.
+  Result<> ReadChunk(uint64_t chunk, Bench& bench, std::span<char> into) const;
+  // Proves the chunk without unpacking it.
+  Result<> ProveChunk(uint64_t chunk, Bench& bench) const;
+
+ private:
+  BlobFile() = default;
+  Result<> OpenChunk(uint64_t chunk, Bench& bench, char* into) const;
+
+  Fd fd_;
+  Digest id_;
+  Digest subkey_;
+  std::string header_bytes_;
+  BlobHeader header_;
+  std::vector<BlobEntry> entries_;
+};
+
+}  // namespace godwit::storage

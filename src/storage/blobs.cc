@@ -1,0 +1,288 @@
+#include "storage/blobs.h"
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base/bytes.h"
+#include "base/fault.h"
+#include "base/fd.h"
+#include "base/try.h"
+#include "storage/blob_file.h"
+#include "storage/content.h"
+#include "storage/content_hash.h"
+#include "storage/first_error.h"
+#include "storage/new_file.h"
+
+namespace godwit::storage {
+namespace {
+
+constexpr size_t kSaltBytes = 32;
+constexpr size_t kFolderDigits = 2;
+constexpr unsigned kMostHelpers = 3;
+
+Digest DigestOf(const BlobId& id) {
+  Digest digest = {};
+  std::ranges::copy(FromHex(id.hex).value_or(std::string(digest.size(), '\0')), digest.begin());
+  return digest;
+}
+
+unsigned HelpersHere() {
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  return std::min(cores - 1, kMostHelpers);
+}
+
+}  // namespace
+
+std::optional<BlobId> BlobId::Parse(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  if (text.size() != 2 * sizeof(Digest)) return std::nullopt;
+  if (text.find_first_not_of(kDigits) != std::string_view::npos) return std::nullopt;
+  return BlobId{std::string(text)};
+}
+
+struct Blobs::Parts {
+  Parts(std::string root_path, const NodeKey& key, Entropy& source)
+      : root(std::move(root_path)),
+        hash_keys(key),
+        seal_key(key.Derive("godwit blob seal v1")),
+        entropy(source),
+        crew(HelpersHere()),
+        benches(crew.size()) {}
+
+  std::string FolderOf(const BlobId& id) const {
+    return root + '/' + id.hex.substr(0, kFolderDigits);
+  }
+  std::string PathOf(const BlobId& id) const {
+    return FolderOf(id) + '/' + id.hex.substr(kFolderDigits);
+  }
+
+  // Completes an error that knows neither the blob nor the way out.
+  std::unexpected<Error> Explain(const Error& error, std::string_view verb,
+                                 const BlobId& id) const {
+    const std::string_view way =
+        error.code() == Code::kNotFound      ? "it was removed, or never kept"
+        : error.code() == Code::kUnsupported ? "start the newer program that wrote it"
+        : error.code() == Code::kCorrupt
+            ? "put the file back from a backup together with its node.key, "
+              "or make the blob anew"
+            : "see what ails the disk";
+    return Fail(error.code(), "cannot {} the blob '{}': {}, file '{}' ({})", verb, id.hex,
+                error.ToString(), PathOf(id), way);
+  }
+
+  Result<BlobFile> OpenBlob(const BlobId& id) const {
+    const int fd = ::open(PathOf(id).c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return FailErrno(errno, "it does not open");
+    return BlobFile::Open(Fd(fd), DigestOf(id), seal_key);
+  }
+
+  // Whether the blob is there, whole and authentic.
+  bool Has(const BlobId& id) {
+    const Result<BlobFile> file = OpenBlob(id);
+    if (!file) return false;
+    FirstError failure;
+    crew.ForEach(file->header().Chunks(), [&](size_t i) {
+      if (!failure) failure.Note(file->ProveChunk(i, *Benches::Lent(benches)));
+    });
+    return !failure;
+  }
+
+  // The folder's own name too: whoever made the folder may not have synced it.
+  Result<> SyncNames(const BlobId& id) const {
+    GODWIT_TRY(SyncDirectory(FolderOf(id)));
+    return SyncDirectory(root);
+  }
+
+  Result<> Write(const BlobId& id, const Digest& digest, const Content& content,
+                 PutOptions options) {
+    const bool durable = options.durability == Durability::kDurable;
+    if (GODWIT_FAULT_FAILS(kImageStoreFull)) return FailErrno(ENOSPC, "a fault was asked for");
+    const std::string salt = entropy.Bytes(kSaltBytes);
+    GODWIT_TRY(NewFile file, NewFile::In(root, ToHex(salt)));
+    GODWIT_TRY(WriteBlob(file.get(), content,
+                         {.id = digest,
+                          .seal_key = seal_key,
+                          .salt = salt,
+                          .cipher = FasterCipher(),
+                          .packing = options.packing,
+                          .start_writing_out = durable},
+                         crew, benches));
+    if (durable && ::fdatasync(file.get()) != 0) return FailErrno(errno, "cannot sync");
+    const std::string folder = FolderOf(id);
+    if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+      return FailErrno(errno, "cannot make '{}'", folder);
+    }
+    GODWIT_TRY(file.PublishAs(PathOf(id)));
+    return durable ? SyncNames(id) : Result<>();
+  }
+
+  const std::string root;
+  const HashKeys hash_keys;
+  const Digest seal_key;
+  Entropy& entropy;
+  Crew crew;
+  Benches benches;
+};
+
+Result<std::unique_ptr<Blobs>> Blobs::Open(const std::string& directory, const NodeKey& key,
+                                           Entropy& entropy) {
+  // Picks libsodium's code for this processor; may be called any number of times.
+  if (sodium_init() < 0) return Fail(Code::kInternal, "cannot open the blobs: no libsodium");
+  const std::string root = directory + "/blobs";
+  GODWIT_TRY(DiskFiles()->MakeDirectory(root).Within("cannot open the blobs"));
+  GODWIT_TRY(SyncDirectory(directory));
+  NewFile::RemoveParts(root);
+  return std::unique_ptr<Blobs>(new Blobs(std::make_unique<Parts>(root, key, entropy)));
+}
+
+Blobs::Blobs(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Blobs::~Blobs() = default;
+
+Result<BlobId> Blobs::Put(std::span<const std::string_view> parts, PutOptions options) {
+  const Content content(parts);
+  const Digest digest = HashContent(parts_->hash_keys, content, parts_->crew, parts_->benches);
+  BlobId id{ToHex({reinterpret_cast<const char*>(digest.data()), digest.size()})};
+  if (parts_->Has(id)) {
+    if (options.durability == Durability::kDurable) GODWIT_TRY(Sync(id));
+    return id;
+  }
+  if (Result<> written = parts_->Write(id, digest, content, options); !written) {
+    const std::string_view way = written.error().code() == Code::kNoSpace
+                                     ? "free some space there, or move the store with --data"
+                                     : "see what ails the disk";
+    return Fail(written.error().code(), "cannot keep {} bytes in '{}': {} ({})", content.size(),
+                parts_->root, written.error().ToString(), way);
+  }
+  return id;
+}
+
+Result<> Blobs::Sync(const BlobId& id) {
+  const int fd = ::open(parts_->PathOf(id).c_str(), O_RDONLY | O_CLOEXEC);
+  const Fd owned(fd);
+  if (fd < 0 || ::fsync(fd) != 0) {
+    return parts_->Explain(FailErrno(errno, "it does not sync").error(), "sync", id);
+  }
+  return parts_->SyncNames(id);
+}
+
+Result<std::string> Blobs::Get(const BlobId& id, uint64_t limit) {
+  const Result<BlobFile> file = parts_->OpenBlob(id);
+  if (!file) return parts_->Explain(file.error(), "read", id);
+  const uint64_t size = file->header().plain_bytes;
+  if (size > limit) {
+    return Fail(Code::kTooLarge, "cannot read the blob '{}': it has {} bytes, {} are allowed here",
+                id.hex, size, limit);
+  }
+  std::string bytes;
+  FirstError failure;
+  // Filled by many threads before it counts as written: zeroing it first would touch it twice.
+  bytes.resize_and_overwrite(size, [&](char* into, size_t) {
+    parts_->crew.ForEach(file->header().Chunks(), [&](size_t i) {
+      if (failure) return;
+      failure.Note(file->ReadChunk(
+          i, *Benches::Lent(parts_->benches),
+          {into + uint64_t{i} * file->header().chunk_bytes, file->header().PlainOf(i)}));
+    });
+    return size;
+  });
+  if (auto read = failure.Taken(); !read) return parts_->Explain(read.error(), "read", id);
+  return bytes;
+}
+
+Result<> Blobs::Fill(const BlobId& id, std::span<char> into) {
+  const Result<BlobFile> file = parts_->OpenBlob(id);
+  if (!file) return parts_->Explain(file.error(), "read", id);
+  if (file->header().plain_bytes != into.size()) {
+    return Fail(Code::kInvalid, "cannot read the blob '{}' into {} bytes: it has {}", id.hex,
+                into.size(), file->header().plain_bytes);
+  }
+  FirstError failure;
+  parts_->crew.ForEach(file->header().Chunks(), [&](size_t i) {
+    if (failure) return;
+    failure.Note(
+        file->ReadChunk(i, *Benches::Lent(parts_->benches),
+                        into.subspan(i * file->header().chunk_bytes, file->header().PlainOf(i))));
+  });
+  if (auto read = failure.Taken(); !read) return parts_->Explain(read.error(), "read", id);
+  return {};
+}
+
+Result<> Blobs::Stream(const BlobId& id, const std::function<Result<>(std::string_view)>& sink) {
+  const Result<BlobFile> file = parts_->OpenBlob(id);
+  if (!file) return parts_->Explain(file.error(), "read", id);
+  FirstError unreadable;
+  FirstError refused;  // by the sink, whose error is passed on as it is
+  std::mutex mutex;
+  std::condition_variable next;
+  size_t turn = 0;
+  parts_->crew.ForEach(file->header().Chunks(), [&](size_t i) {
+    const Benches::Lent bench(parts_->benches);
+    const uint32_t size = file->header().PlainOf(i);
+    if (bench->plain.size() < size) bench->plain.resize(size);
+    if (!unreadable && !refused) {
+      unreadable.Note(file->ReadChunk(i, *bench, {bench->plain.data(), size}));
+    }
+    std::unique_lock lock(mutex);
+    next.wait(lock, [&] { return turn == i; });
+    if (!unreadable && !refused) refused.Note(sink({bench->plain.data(), size}));
+    ++turn;
+    next.notify_all();
+  });
+  if (auto read = unreadable.Taken(); !read) return parts_->Explain(read.error(), "read", id);
+  return refused.Taken();
+}
+
+Result<> Blobs::Check(const BlobId& id) {
+  RunningHash hash(parts_->hash_keys);
+  GODWIT_TRY(Stream(id, [&](std::string_view chunk) -> Result<> {
+    hash.Add(chunk);
+    return {};
+  }));
+  if (hash.Finish() == DigestOf(id)) return {};
+  return parts_->Explain(Error(Code::kCorrupt, "its content has another name"), "check", id);
+}
+
+Result<uint64_t> Blobs::Size(const BlobId& id) {
+  const Result<BlobFile> file = parts_->OpenBlob(id);
+  if (!file) return parts_->Explain(file.error(), "read", id);
+  return file->header().plain_bytes;
+}
+
+Result<uint64_t> Blobs::StoredSize(const BlobId& id) {
+  struct stat st = {};
+  if (::stat(parts_->PathOf(id).c_str(), &st) != 0) {
+    return parts_->Explain(FailErrno(errno, "it is not to be seen").error(), "look at", id);
+  }
+  return static_cast<uint64_t>(st.st_size);
+}
+
+Result<> Blobs::Remove(const BlobId& id) {
+  if (::unlink(parts_->PathOf(id).c_str()) != 0 && errno != ENOENT) {
+    return parts_->Explain(FailErrno(errno, "it stays").error(), "remove", id);
+  }
+  return {};
+}
+
+Result<std::vector<BlobId>> Blobs::List() {
+  const auto files = DiskFiles();
+  std::vector<BlobId> ids;
+  GODWIT_TRY(const auto folders, files->List(parts_->root));
+  for (const auto& folder : folders) {
+    if (folder.size() != kFolderDigits) continue;
+    GODWIT_TRY(const auto names, files->List(parts_->root + '/' + folder));
+    for (const auto& name : names) {
+      if (auto id = BlobId::Parse(folder + name)) ids.push_back(*std::move(id));
+    }
+  }
+  return ids;
+}
+
+}  // namespace godwit::storage

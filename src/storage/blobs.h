@@ -1,0 +1,85 @@
+#pragma once
+
+// Content-addressed blobs: sealed, compressed, one file each under DIR/blobs.
+//
+// For what is written once and then only read: function code, process images. A blob's name is a
+// keyed hash of its content, so equal content is kept once, and a name says nothing to who lacks
+// the node key. Files are encrypted and authenticated chunk by chunk (docs/formats/blob.md):
+// damage, a change, a cut-off or a swapped file never yields wrong bytes. Threads: any,
+// concurrently, but not the loop, for every call reads or writes the disk. Large content is worked
+// on by the caller's thread and helpers together. Who removes a blob answers for nobody putting or
+// reading it meanwhile. Failure: kNotFound, kCorrupt (also kUnsupported: written by a newer
+// program), kNoSpace, kTooLarge; each names the blob and the way out. A failed Put() leaves nothing
+// behind.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/entropy.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "storage/node_key.h"
+#include "storage/pack.h"
+
+namespace godwit::storage {
+
+struct BlobId {
+  std::string hex;  // 64 lower-case hexadecimal digits
+  // nullopt for text that is no such name, which makes it safe to use in a path.
+  static std::optional<BlobId> Parse(std::string_view text);
+  auto operator<=>(const BlobId&) const = default;
+};
+
+struct PutOptions {
+  Durability durability = Durability::kDurable;
+  Packing packing = Packing::kFast;
+};
+
+class Blobs {
+ public:
+  // `directory` is the store's; made if missing. `entropy` outlives the blobs.
+  static Result<std::unique_ptr<Blobs>> Open(const std::string& directory, const NodeKey& key,
+                                             Entropy& entropy);
+  ~Blobs();
+  Blobs(const Blobs&) = delete;
+  Blobs& operator=(const Blobs&) = delete;
+
+  // Keeps the parts, joined, as one blob. Content that is there already is not written again, but
+  // is made as durable as asked.
+  Result<BlobId> Put(std::span<const std::string_view> parts, PutOptions options);
+  // Makes an earlier kCached Put() durable.
+  Result<> Sync(const BlobId& id);
+
+  // The whole content; kTooLarge beyond `limit` bytes.
+  Result<std::string> Get(const BlobId& id, uint64_t limit);
+  // The same into memory of exactly its size, such as a mapped file. After a failure `into` holds
+  // nothing that may be used.
+  Result<> Fill(const BlobId& id, std::span<char> into);
+  // Hands the content to `sink`, in order, in chunks of at most 4 MiB, one call at a time but on
+  // changing threads. Every chunk is authentic, but only success says that all came.
+  Result<> Stream(const BlobId& id, const std::function<Result<>(std::string_view)>& sink);
+  // Reads it all, and checks that the content still has this name.
+  Result<> Check(const BlobId& id);
+
+  // What the content has, and what it takes on disk.
+  Result<uint64_t> Size(const BlobId& id);
+  Result<uint64_t> StoredSize(const BlobId& id);
+
+  // No error if it is gone already. A power cut may bring it back.
+  Result<> Remove(const BlobId& id);
+  // All blobs, sorted by name.
+  Result<std::vector<BlobId>> List();
+
+ private:
+  struct Parts;
+  explicit Blobs(std::unique_ptr<Parts> parts);
+
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace godwit::storage

@@ -1,0 +1,257 @@
+#include "storage/blobs.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <random>
+#include <thread>
+
+#include "base/bytes.h"
+#include "base/fd.h"
+#include "storage/test_directory.h"
+
+namespace godwit::storage {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+constexpr uint64_t kNoLimit = uint64_t{1} << 40;
+constexpr PutOptions kCached{Durability::kCached, Packing::kFast};
+
+// Memory as a process has it: zero pages, pointers, text, and some noise.
+std::string Memory(size_t size, unsigned seed) {
+  std::mt19937_64 random(seed);
+  std::string memory;
+  memory.reserve(size + 4096);
+  while (memory.size() < size) {
+    const auto kind = random() % 4;
+    for (size_t i = 0; i < 512; ++i) {
+      const uint64_t word = kind == 0   ? 0
+                            : kind == 1 ? 0x7f0000000000 + random() % 4096 * 16
+                            : kind == 2 ? 0x206e6f6974636e75
+                                        : random();
+      memory.append(reinterpret_cast<const char*>(&word), 8);
+    }
+  }
+  memory.resize(size);
+  return memory;
+}
+
+class BlobsTest : public testing::Test {
+ protected:
+  BlobsTest() { Open(); }
+
+  void Open() { blobs_ = *Blobs::Open(directory_.path(), key_, entropy_); }
+  Result<BlobId> Put(std::string_view content, PutOptions options = kCached) {
+    return blobs_->Put(std::span(&content, 1), options);
+  }
+  std::string PathOf(const BlobId& id) const {
+    return directory_ / ("blobs/" + id.hex.substr(0, 2) + "/" + id.hex.substr(2));
+  }
+  static ino_t InodeOf(const std::string& path) {
+    struct stat st = {};
+    return ::stat(path.c_str(), &st) == 0 ? st.st_ino : 0;
+  }
+
+  TestDirectory directory_;
+  const NodeKey key_{{1, 2, 3}};
+  SystemEntropy entropy_;
+  std::unique_ptr<Blobs> blobs_;
+};
+
+TEST_F(BlobsTest, WhatWasPutComesBackEveryWay) {
+  unsigned seed = 0;
+  for (const auto size :
+       std::initializer_list<size_t>{0, 1, 65'535, 65'536, 524'288, 524'289, 600'000, 3'000'000}) {
+    for (const Packing packing : {Packing::kNone, Packing::kFast, Packing::kSmall}) {
+      const std::string content = Memory(size, ++seed);
+      const auto id = Put(content, {Durability::kDurable, packing});
+      ASSERT_TRUE(id.has_value());
+      EXPECT_EQ(*blobs_->Get(*id, size), content);
+      EXPECT_EQ(*blobs_->Size(*id), size);
+      std::string filled(size, 'x');
+      EXPECT_TRUE(blobs_->Fill(*id, filled).has_value());
+      EXPECT_EQ(filled, content);
+      std::string streamed;
+      EXPECT_TRUE(blobs_
+                      ->Stream(*id,
+                               [&](std::string_view piece) -> Result<> {
+                                 streamed += piece;
+                                 return {};
+                               })
+                      .has_value());
+      EXPECT_EQ(streamed, content);
+      EXPECT_TRUE(blobs_->Check(*id).has_value());
+      if (size > 100'000 && packing != Packing::kNone) EXPECT_LT(*blobs_->StoredSize(*id), size);
+    }
+  }
+}
+
+TEST_F(BlobsTest, PartsAreJoined) {
+  const std::string content = Memory(1'500'000, 5);
+  const std::string_view view = content;
+  const std::string_view parts[] = {view.substr(0, 10), "", view.substr(10, 700'000),
+                                    view.substr(700'010)};
+  const auto in_parts = blobs_->Put(parts, kCached);
+  ASSERT_TRUE(in_parts.has_value());
+  EXPECT_EQ(*in_parts, *Put(content)) << "cuts do not matter to the name";
+  EXPECT_EQ(*blobs_->Get(*in_parts, kNoLimit), content);
+  const auto nothing = blobs_->Put({}, kCached);
+  ASSERT_TRUE(nothing.has_value());
+  EXPECT_EQ(*nothing, *Put(""));
+}
+
+TEST_F(BlobsTest, TheNameIsTheContentAndTheKey) {
+  const auto id = Put("content");
+  ASSERT_TRUE(id.has_value());
+  EXPECT_TRUE(BlobId::Parse(id->hex).has_value());
+  EXPECT_NE(*id, *Put("contenu"));
+  EXPECT_NE(*Put(std::string(65'536, 'a')), *Put(std::string(65'537, 'a')));
+  const NodeKey other_key{{3, 2, 1}};
+  TestDirectory other_directory;
+  const auto other = *Blobs::Open(other_directory.path(), other_key, entropy_);
+  const std::string_view part = "content";
+  EXPECT_NE(*other->Put(std::span(&part, 1), kCached), *id);
+  EXPECT_THAT(ReadFile(PathOf(*id)), Not(HasSubstr("content"))) << "nothing is readable";
+  struct stat st = {};
+  ASSERT_EQ(::stat(PathOf(*id).c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 07777u, 0600u);
+}
+
+TEST_F(BlobsTest, EqualContentIsWrittenOnce) {
+  const std::string content = Memory(700'000, 6);
+  const auto id = Put(content);
+  const ino_t inode = InodeOf(PathOf(*id));
+  EXPECT_EQ(*Put(content, {Durability::kDurable, Packing::kNone}), *id);
+  EXPECT_EQ(InodeOf(PathOf(*id)), inode);
+  EXPECT_TRUE(blobs_->Sync(*id).has_value());
+}
+
+// After a power cut a file that was not synced may be short or hold zeros under its full name.
+TEST_F(BlobsTest, PuttingAgainHealsADamagedFile) {
+  const std::string content = Memory(700'000, 7);
+  const auto id = Put(content);
+  const std::string stored = ReadFile(PathOf(*id));
+  for (const std::string& damaged :
+       {std::string(), stored.substr(0, stored.size() / 2), std::string(stored.size(), '\0'),
+        stored.substr(0, stored.size() - 100) + std::string(100, '\0')}) {
+    WriteFile(PathOf(*id), damaged);
+    const auto read = blobs_->Get(*id, kNoLimit);
+    ASSERT_FALSE(read.has_value());
+    EXPECT_EQ(read.error().code(), Code::kCorrupt);
+    ASSERT_EQ(*Put(content), *id);
+    EXPECT_EQ(*blobs_->Get(*id, kNoLimit), content);
+  }
+  EXPECT_THAT(*blobs_->List(), SizeIs(1));
+}
+
+TEST_F(BlobsTest, ErrorsNameTheBlobAndTheWayOut) {
+  const BlobId none{std::string(64, 'a')};
+  for (const Error& error : {blobs_->Get(none, 1).error(), blobs_->Check(none).error(),
+                             blobs_->Size(none).error(), blobs_->StoredSize(none).error(),
+                             blobs_->Sync(none).error(), blobs_->Fill(none, {}).error()}) {
+    EXPECT_EQ(error.code(), Code::kNotFound);
+    EXPECT_THAT(error.ToString(), HasSubstr("the blob '" + none.hex + "'"));
+  }
+  const auto id = Put("0123456789");
+  EXPECT_EQ(blobs_->Get(*id, 9).error().code(), Code::kTooLarge);
+  std::string small(9, 'x');
+  EXPECT_EQ(blobs_->Fill(*id, small).error().code(), Code::kInvalid);
+  std::string bytes = ReadFile(PathOf(*id));
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  WriteFile(PathOf(*id), bytes);
+  EXPECT_EQ(blobs_->Get(*id, 10).error().ToString(),
+            fmt::format("cannot read the blob '{}': chunk 1 of 1: its seal does not match, file "
+                        "'{}' (put the file back from a backup together with its node.key, or make "
+                        "the blob anew)",
+                        id->hex, PathOf(*id)));
+}
+
+TEST_F(BlobsTest, RemovingTwiceIsNoErrorAndListsAreSorted) {
+  std::vector<BlobId> ids;
+  for (const auto* text : {"one", "two", "three", "four"}) ids.push_back(*Put(text));
+  std::ranges::sort(ids);
+  EXPECT_EQ(*blobs_->List(), ids);
+  WriteFile(directory_ / "blobs/stray", "not a blob");
+  WriteFile(directory_ / ("blobs/" + ids[0].hex.substr(0, 2) + "/stray"), "neither");
+  EXPECT_EQ(*blobs_->List(), ids);
+  EXPECT_TRUE(blobs_->Remove(ids[1]).has_value());
+  EXPECT_TRUE(blobs_->Remove(ids[1]).has_value());
+  EXPECT_THAT(*blobs_->List(), ElementsAre(ids[0], ids[2], ids[3]));
+}
+
+TEST_F(BlobsTest, TheSinkMayRefuse) {
+  const auto id = Put(Memory(3'000'000, 8));
+  int calls = 0;
+  const auto stopped = blobs_->Stream(*id, [&](std::string_view) -> Result<> {
+    if (++calls == 2) return Fail(Code::kNoSpace, "the sink is full");
+    return {};
+  });
+  ASSERT_FALSE(stopped.has_value());
+  EXPECT_EQ(stopped.error().ToString(), "the sink is full");
+  EXPECT_EQ(calls, 2);
+}
+
+TEST_F(BlobsTest, ManyThreadsPutAndGetTheSameAndOthers) {
+  const std::string shared = Memory(1'200'000, 9);
+  std::vector<std::thread> threads;
+  for (unsigned thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (unsigned round = 0; round < 5; ++round) {
+        const auto common = Put(shared);
+        const std::string own = Memory(300'000, 100 + thread * 10 + round);
+        const auto mine = Put(own);
+        ASSERT_TRUE(common.has_value() && mine.has_value());
+        EXPECT_EQ(*blobs_->Get(*common, kNoLimit), shared);
+        EXPECT_EQ(*blobs_->Get(*mine, kNoLimit), own);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_THAT(*blobs_->List(), SizeIs(21));
+}
+
+TEST_F(BlobsTest, AFullDiskLeavesNothingBehindAndCanBeEmptied) {
+  TestDirectory disk;
+  const bool mounted = OnSmallDisk(disk.path(), 2048, [&] {
+    const auto blobs = *Blobs::Open(disk.path(), key_, entropy_);
+    const std::string small = Memory(600'000, 10);
+    const std::string large = Memory(8'000'000, 11);
+    const std::string_view small_part = small;
+    const std::string_view large_part = large;
+    const auto kept = blobs->Put(std::span(&small_part, 1), {});
+    ASSERT_TRUE(kept.has_value());
+    for (const auto durability : {Durability::kCached, Durability::kDurable}) {
+      const auto full = blobs->Put(std::span(&large_part, 1), {durability, Packing::kNone});
+      ASSERT_FALSE(full.has_value());
+      EXPECT_EQ(full.error().code(), Code::kNoSpace);
+      EXPECT_THAT(full.error().ToString(),
+                  HasSubstr("cannot keep 8000000 bytes in '" + disk.path() + "/blobs'"));
+      EXPECT_THAT(full.error().ToString(), HasSubstr("free some space"));
+    }
+    EXPECT_THAT(*blobs->List(), ElementsAre(*kept));
+    for (const auto& entry : std::filesystem::directory_iterator(disk.path() + "/blobs")) {
+      EXPECT_TRUE(entry.is_directory()) << entry.path();
+    }
+    EXPECT_EQ(*blobs->Get(*kept, kNoLimit), small);
+    const std::string_view fits = std::string_view(large).substr(0, 700'000);
+    EXPECT_TRUE(blobs->Put(std::span(&fits, 1), {}).has_value()) << "the space came back";
+  });
+  if (!mounted) GTEST_SKIP() << "needs the right to mount";
+}
+
+TEST_F(BlobsTest, WhatACrashLeftIsSweptAtTheNextStart) {
+  const auto id = Put("kept");
+  WriteFile(directory_ / "blobs/part-1234", "half a blob");
+  Open();
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "blobs/part-1234"));
+  EXPECT_EQ(*blobs_->Get(*id, 4), "kept");
+}
+
+}  // namespace
+}  // namespace godwit::storage
