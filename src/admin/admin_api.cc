@@ -1,0 +1,237 @@
+#include "admin/admin_api.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <charconv>
+#include <optional>
+
+#include "admin/admin_json.h"
+#include "base/bytes.h"
+#include "base/code_name.h"
+#include "base/try.h"
+
+namespace godwit::admin {
+namespace {
+
+namespace json = boost::json;
+
+constexpr size_t kDefaultLogBytes = 64 * 1024;
+constexpr size_t kMaxLogBytes = 16 * 1024 * 1024;
+
+http::Response Ok(const json::value& body) { return http::Json(200, json::serialize(body)); }
+
+Result<size_t> LogBytes(const http::Request& request) {
+  const auto text = request.Param("bytes");
+  if (!text) return kDefaultLogBytes;
+  size_t bytes = 0;
+  const char* const end = text->data() + text->size();
+  const auto [rest, error] = std::from_chars(text->data(), end, bytes);
+  if (error != std::errc() || rest != end) {
+    return Fail(Code::kInvalid, "'bytes' is '{}', which is no number (give 0 to {})", *text,
+                kMaxLogBytes);
+  }
+  return std::min(bytes, kMaxLogBytes);
+}
+
+template <typename Id>
+Result<Id> ParseId(const std::string& text, std::string_view what, std::string_view example) {
+  if (auto id = Id::Parse(text)) return *std::move(id);
+  return Fail(Code::kInvalid, "'{}' is not {} (it looks like {})", text, what, example);
+}
+
+Result<InstanceId> ParseInstance(const std::string& text) {
+  return ParseId<InstanceId>(text, "the id of an instance", "i-3f9a0c51b2");
+}
+
+Result<RequestId> ParseRequest(const std::string& text) {
+  return ParseId<RequestId>(text, "a request id", "6f1c2a90-0d3e-4b5a-9b1e-2f60c1d7a411");
+}
+
+// The segments of `path`, decoded; nullopt if one does not decode.
+std::optional<std::vector<std::string>> Segments(std::string_view path) {
+  std::vector<std::string> segments;
+  while (path.ends_with('/')) path.remove_suffix(1);
+  while (!path.empty()) {
+    path.remove_prefix(1);  // the slash
+    const size_t end = std::min(path.find('/'), path.size());
+    auto segment = PercentDecode(path.substr(0, end));
+    if (!segment) return std::nullopt;
+    segments.push_back(*std::move(segment));
+    path.remove_prefix(end);
+  }
+  return segments;
+}
+
+}  // namespace
+
+struct AdminApi::Route {
+  std::string_view method;
+  std::vector<std::string_view> pattern;  // "*" stands for the one part that varies
+  Answer (AdminApi::*handle)(std::string, const http::Request&);
+
+  // What stands for "*", or "" where there is none; nullopt if the path is another.
+  std::optional<std::string> Match(const std::vector<std::string>& segments) const {
+    if (segments.size() != pattern.size()) return std::nullopt;
+    std::string varies;
+    for (size_t i = 0; i < pattern.size(); ++i) {
+      if (pattern[i] == "*") {
+        varies = segments[i];
+      } else if (segments[i] != pattern[i]) {
+        return std::nullopt;
+      }
+    }
+    return varies;
+  }
+};
+
+const std::vector<AdminApi::Route>& AdminApi::Routes() {
+  static const std::vector<Route> kRoutes = {
+      {"GET", {"godwit", "v1", "health"}, &AdminApi::Health},
+      {"GET", {"godwit", "v1", "node"}, &AdminApi::Node},
+      {"GET", {"godwit", "v1", "instances"}, &AdminApi::Instances},
+      {"GET", {"godwit", "v1", "instances", "*"}, &AdminApi::Instance},
+      {"POST", {"godwit", "v1", "instances", "*", "suspend"}, &AdminApi::Suspend},
+      {"POST", {"godwit", "v1", "instances", "*", "resume"}, &AdminApi::Resume},
+      {"GET", {"godwit", "v1", "invocations", "*"}, &AdminApi::Invocation},
+      {"GET", {"godwit", "v1", "invocations", "*", "result"}, &AdminApi::InvocationResult},
+      {"GET", {"godwit", "v1", "functions", "*", "logs"}, &AdminApi::Logs},
+      {"GET", {"godwit", "v1", "functions", "*", "diagnosis"}, &AdminApi::Diagnosis},
+      {"GET", {"godwit", "v1", "functions", "*", "code"}, &AdminApi::Code}};
+  return kRoutes;
+}
+
+AdminApi::AdminApi(functions::Platform& platform, NodeInfoProvider node, Log log)
+    : platform_(platform), node_(std::move(node)), log_(std::move(log)) {}
+
+boost::asio::awaitable<http::Response> AdminApi::Handle(http::Request request) {
+  const auto segments = Segments(request.path);
+  std::string allowed;
+  for (const auto& route : segments ? Routes() : std::vector<Route>()) {
+    auto varies = route.Match(*segments);
+    if (!varies) continue;
+    if (route.method != request.method) {
+      allowed = route.method;
+      continue;
+    }
+    auto answer = co_await (this->*route.handle)(*std::move(varies), request);
+    if (answer) co_return *std::move(answer);
+    if (HttpStatus(answer.error().code()) == 500) {
+      log_.Error("{} {}: {}", request.method, request.path, answer.error().ToString());
+    }
+    co_return ErrorAnswer(answer.error());
+  }
+  if (!allowed.empty()) {
+    auto response = ErrorAnswer(
+        Error(godwit::Code::kInvalid,
+              fmt::format("{} is not for '{}' (use {})", request.method, request.path, allowed)));
+    response.status = 405;
+    response.headers.push_back({"Allow", allowed});
+    co_return response;
+  }
+  co_return ErrorAnswer(Error(godwit::Code::kNotFound,
+                              fmt::format("there is no '{}' in Godwit's API", request.path)));
+}
+
+AdminApi::Answer AdminApi::Health(std::string, const http::Request&) {
+  co_return Ok(json::object{{"status", "ok"}});
+}
+
+AdminApi::Answer AdminApi::Node(std::string, const http::Request&) {
+  json::object body = ToJson(node_());
+  body["functions"] = platform_.List().size();
+  json::object counts;
+  for (const auto& view : platform_.Instances()) {
+    auto& count = counts[ToString(view.state)];
+    count = count.is_null() ? 1 : count.as_int64() + 1;
+  }
+  body["instances"] = std::move(counts);
+  co_return Ok(body);
+}
+
+AdminApi::Answer AdminApi::Instances(std::string, const http::Request&) {
+  json::array list;
+  for (const auto& view : platform_.Instances()) list.push_back(ToJson(view));
+  co_return Ok(list);
+}
+
+// One that has ended is known by its history alone.
+AdminApi::Answer AdminApi::Instance(std::string text, const http::Request&) {
+  GODWIT_CO_TRY(const InstanceId id, ParseInstance(text));
+  GODWIT_CO_TRY(const auto history, co_await platform_.History(id));
+  const auto views = platform_.Instances();
+  const auto found = std::ranges::find(views, id, &functions::InstanceView::id);
+  if (found == views.end() && history.empty()) {
+    co_return Fail(godwit::Code::kNotFound, "there is no instance '{}' (`godwit ps` lists them)",
+                   text);
+  }
+  json::object body;
+  if (found != views.end()) {
+    body = ToJson(*found);
+  } else {
+    body = {{"instance", id.text},
+            {"state", ToString(history.back().to)},
+            {"reason", history.back().reason},
+            {"since", Rfc3339(history.back().at)}};
+  }
+  body["history"] = ToJson(history);
+  co_return Ok(body);
+}
+
+AdminApi::Answer AdminApi::Suspend(std::string text, const http::Request&) {
+  GODWIT_CO_TRY(const InstanceId id, ParseInstance(text));
+  GODWIT_CO_TRY(const auto report, co_await platform_.Suspend(id));
+  co_return Ok(ToJson(report));
+}
+
+AdminApi::Answer AdminApi::Resume(std::string text, const http::Request&) {
+  GODWIT_CO_TRY(const InstanceId id, ParseInstance(text));
+  GODWIT_CO_TRY(const auto report, co_await platform_.Resume(id));
+  co_return Ok(ToJson(report));
+}
+
+AdminApi::Answer AdminApi::Invocation(std::string text, const http::Request&) {
+  GODWIT_CO_TRY(const RequestId id, ParseRequest(text));
+  GODWIT_CO_TRY(const auto record, co_await platform_.Find(id));
+  co_return http::Json(200, ToText(record));
+}
+
+AdminApi::Answer AdminApi::InvocationResult(std::string text, const http::Request&) {
+  GODWIT_CO_TRY(const RequestId id, ParseRequest(text));
+  GODWIT_CO_TRY(auto record, co_await platform_.Find(id));
+  if (!record.finished) {
+    co_return Fail(godwit::Code::kConflict, "'{}' has no result yet: it is {}", text,
+                   ToString(record.status));
+  }
+  auto response = http::Json(200, std::move(record.payload));
+  if (!record.function_error.empty()) {
+    response.headers.push_back({"X-Amz-Function-Error", record.function_error});
+  }
+  co_return response;
+}
+
+AdminApi::Answer AdminApi::Logs(std::string function, const http::Request& request) {
+  GODWIT_CO_TRY(const size_t bytes, LogBytes(request));
+  GODWIT_CO_TRY(auto text, co_await platform_.Logs(std::move(function), bytes));
+  co_return http::Text(200, std::move(text));
+}
+
+AdminApi::Answer AdminApi::Diagnosis(std::string function, const http::Request&) {
+  GODWIT_CO_TRY(const auto diagnosis, co_await platform_.Diagnose(std::move(function)));
+  co_return Ok(ToJson(diagnosis));
+}
+
+AdminApi::Answer AdminApi::Code(std::string function, const http::Request&) {
+  GODWIT_CO_TRY(auto zip, co_await platform_.Zip(std::move(function)));
+  http::Response response;
+  response.headers = {{"Content-Type", "application/zip"}};
+  response.body = std::move(zip);
+  co_return response;
+}
+
+http::Response ErrorAnswer(const Error& error) {
+  const json::object body = {
+      {"error", json::object{{"code", NameOf(error.code())}, {"message", error.ToString()}}}};
+  return http::Json(HttpStatus(error.code()), json::serialize(body));
+}
+
+}  // namespace godwit::admin

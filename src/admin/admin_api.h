@@ -1,0 +1,69 @@
+#pragma once
+
+// Godwit's own REST API, under /godwit/v1: what Lambda's has no words for.
+//
+//   GET  /health                          {"status":"ok"}
+//   GET  /node                            version, data folder, uptime, memory, counts, features
+//   GET  /instances                       an array, as `godwit ps --json` prints it
+//   GET  /instances/ID                    one, with the history of its states
+//   POST /instances/ID/suspend, /resume   what the move took and freed
+//   GET  /invocations/ID                  status and result of a call
+//   GET  /invocations/ID/result           the result alone, as the function wrote it
+//   GET  /functions/NAME/logs?bytes=N     the newest N bytes (65,536), text/plain
+//   GET  /functions/NAME/diagnosis        whether it will checkpoint, and what stands in the way
+//   GET  /functions/NAME/code             the zip
+// An error is {"error":{"code":"not_found","message":…}} with the code's status (base/error.h,
+// base/code_name.h). Threads: the loop. Lifetime: the platform outlives this, and this outlives
+// every Handle(). Failure: none; every error is an answer, and what is the node's own fault is
+// logged.
+#include <boost/asio/awaitable.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "admin/node_info.h"
+#include "base/log.h"
+#include "functions/platform.h"
+#include "http/message.h"
+
+namespace godwit::admin {
+
+class AdminApi {
+ public:
+  AdminApi(functions::Platform& platform, NodeInfoProvider node, Log log);
+  AdminApi(const AdminApi&) = delete;
+  AdminApi& operator=(const AdminApi&) = delete;
+
+  // Whether the request is for this API, by its path alone.
+  static bool Serves(const http::Request& request) { return request.path.starts_with("/godwit/"); }
+  // For http::Limits::body_bytes: nothing here takes a body worth the name.
+  static constexpr size_t kBodyLimit = 64 * 1024;
+
+  boost::asio::awaitable<http::Response> Handle(http::Request request);
+
+ private:
+  using Answer = boost::asio::awaitable<Result<http::Response>>;
+  struct Route;
+  static const std::vector<Route>& Routes();
+
+  Answer Health(std::string, const http::Request&);
+  Answer Node(std::string, const http::Request&);
+  Answer Instances(std::string, const http::Request&);
+  Answer Instance(std::string id, const http::Request&);
+  Answer Suspend(std::string id, const http::Request&);
+  Answer Resume(std::string id, const http::Request&);
+  Answer Invocation(std::string id, const http::Request&);
+  Answer InvocationResult(std::string id, const http::Request&);
+  Answer Logs(std::string function, const http::Request& request);
+  Answer Diagnosis(std::string function, const http::Request&);
+  Answer Code(std::string function, const http::Request&);
+
+  functions::Platform& platform_;
+  NodeInfoProvider node_;
+  Log log_;
+};
+
+// {"error":{…}} with the code's status.
+http::Response ErrorAnswer(const Error& error);
+
+}  // namespace godwit::admin

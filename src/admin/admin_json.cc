@@ -1,0 +1,122 @@
+#include "admin/admin_json.h"
+
+#include <boost/json.hpp>
+
+namespace godwit::admin {
+namespace {
+
+namespace json = boost::json;
+
+json::value OrNull(std::string_view text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+json::value OrNull(const std::optional<WallTime>& time) {
+  return time ? json::value(Rfc3339(*time)) : json::value(nullptr);
+}
+
+int64_t Micros(Nanos span) { return std::chrono::round<std::chrono::microseconds>(span).count(); }
+
+bool IsJson(std::string_view text) {
+  constexpr size_t kMaxDepth = 5000;  // a value is taken apart recursively
+  json::error_code error;
+  json::parse_options options;
+  options.max_depth = kMaxDepth;
+  const auto value = json::parse(text, error, {}, options);
+  return !error;
+}
+
+}  // namespace
+
+std::string Rfc3339(WallTime time) {
+  std::string text = FormatIso(time);
+  text.replace(text.find('+'), std::string::npos, "Z");
+  return text;
+}
+
+json::object ToJson(const functions::InstanceView& view) {
+  return {{"instance", view.id.text},
+          {"function", view.function},
+          {"state", ToString(view.state)},
+          {"request_id", OrNull(view.request ? view.request->text : std::string())},
+          {"memory_bytes", view.memory_bytes},
+          {"image_bytes", view.image_bytes},
+          {"wakes_at", OrNull(view.wakes_at)},
+          {"reason", view.reason},
+          {"since", Rfc3339(view.since)},
+          {"pid", view.pid}};
+}
+
+json::object ToJson(const functions::MoveReport& report) {
+  return {{"instance", ToJson(report.instance)},
+          {"took_us", Micros(report.took)},
+          {"memory_before", report.memory_before},
+          {"memory_after", report.memory_after}};
+}
+
+json::object ToJson(const functions::Diagnosis& diagnosis) {
+  json::array obstacles;
+  for (const auto& obstacle : diagnosis.obstacles) obstacles.emplace_back(obstacle);
+  return {{"function", diagnosis.function},
+          {"checkpoints", diagnosis.checkpoints},
+          {"obstacles", std::move(obstacles)},
+          {"image_bytes", diagnosis.image_bytes},
+          {"dump_us", Micros(diagnosis.dump_took)}};
+}
+
+json::array ToJson(const std::vector<functions::Transition>& history) {
+  json::array list;
+  for (const auto& move : history) {
+    list.push_back(json::object{{"at", Rfc3339(move.at)},
+                                {"from", ToString(move.from)},
+                                {"to", ToString(move.to)},
+                                {"reason", move.reason}});
+  }
+  return list;
+}
+
+json::object ToJson(const NodeInfo& info) {
+  json::array features;
+  for (const auto& feature : info.features) {
+    features.push_back(json::object{{"name", feature.name},
+                                    {"present", feature.present},
+                                    {"detail", feature.detail},
+                                    {"cost", feature.cost}});
+  }
+  json::array endpoints;
+  for (const auto& endpoint : info.endpoints) endpoints.emplace_back(endpoint);
+  return {{"version", info.version},
+          {"data", info.data},
+          {"endpoints", std::move(endpoints)},
+          {"pid", info.pid},
+          {"uptime_ms", std::chrono::round<std::chrono::milliseconds>(info.uptime).count()},
+          {"rss_bytes", info.rss_bytes},
+          {"features", std::move(features)}};
+}
+
+std::string ToText(const functions::CallRecord& record) {
+  const bool sync = record.kind == functions::CallKind::kSync;
+  const json::object head = {
+      {"id", record.id.text},
+      {"function", record.function},
+      {"kind", sync ? "RequestResponse" : "Event"},
+      {"status", ToString(record.status)},
+      {"attempt", record.attempt},
+      {"instance", OrNull(record.instance ? record.instance->text : std::string())},
+      {"function_error", OrNull(record.function_error)},
+      {"accepted", Rfc3339(record.accepted)},
+      {"finished", OrNull(record.finished)}};
+  std::string text = json::serialize(head);
+  text.pop_back();
+  text += ",\"result\":";
+  if (record.payload.empty()) {
+    text += "null";
+  } else if (IsJson(record.payload)) {
+    text += record.payload;
+  } else {
+    text += json::serialize(json::string(record.payload));
+  }
+  return text + '}';
+}
+
+}  // namespace godwit::admin
