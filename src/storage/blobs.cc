@@ -60,7 +60,9 @@ struct Blobs::Parts {
   std::string FolderOf(const BlobId& id) const {
     return root + '/' + id.hex.substr(0, kFolderDigits);
   }
+  // An id that is none, from a damaged database say, must not lead out of the directory.
   std::string PathOf(const BlobId& id) const {
+    if (!BlobId::Parse(id.hex)) return root + "/no-such-blob";
     return FolderOf(id) + '/' + id.hex.substr(kFolderDigits);
   }
 

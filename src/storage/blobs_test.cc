@@ -158,6 +158,10 @@ TEST_F(BlobsTest, ErrorsNameTheBlobAndTheWayOut) {
     EXPECT_EQ(error.code(), Code::kNotFound);
     EXPECT_THAT(error.ToString(), HasSubstr("the blob '" + none.hex + "'"));
   }
+  for (const auto* hex : {"", "a", "../../../etc/passwd"}) {
+    EXPECT_EQ(blobs_->Get(BlobId{hex}, 1).error().code(), Code::kNotFound) << hex;
+    EXPECT_TRUE(blobs_->Remove(BlobId{hex}).has_value());
+  }
   const auto id = Put("0123456789");
   EXPECT_EQ(blobs_->Get(*id, 9).error().code(), Code::kTooLarge);
   std::string small(9, 'x');

@@ -18,6 +18,7 @@
 #include "base/try.h"
 #include "storage/archive.h"
 #include "storage/entry_path.h"
+#include "storage/utf8_locale.h"
 
 namespace godwit::storage {
 namespace {
@@ -35,8 +36,6 @@ std::string ReasonOf(struct archive* reader) {
 }
 
 std::string NameOf(struct archive_entry* entry) {
-  // The second is the name as it stands in the zip, where that is not UTF-8.
-  if (const char* const name = archive_entry_pathname_utf8(entry)) return name;
   const char* const name = archive_entry_pathname(entry);
   return name != nullptr ? name : "";
 }
@@ -86,9 +85,7 @@ class Extraction {
     ++files_;
     if (type == AE_IFREG) return WriteFile(path, reader, entry);
     if (type != AE_IFLNK) return Fail(Code::kInvalid, "it is neither a file nor a directory");
-    const char* const target = archive_entry_symlink_utf8(entry) != nullptr
-                                   ? archive_entry_symlink_utf8(entry)
-                                   : archive_entry_symlink(entry);
+    const char* const target = archive_entry_symlink(entry);
     GODWIT_TRY(CheckLinkTarget(path, target != nullptr ? target : ""));
     links_.push_back({path, target});
     return {};
@@ -96,7 +93,8 @@ class Extraction {
 
   // A name is given once.
   Result<> Claim(const std::string& path) {
-    if (!names_.insert(path).second) return Fail(Code::kInvalid, "it is there twice");
+    if (directories_.contains(path) || !names_.insert(path).second)
+      return Fail(Code::kInvalid, "it is there twice");
     if (names_.size() + directories_.size() > limits_.entries) {
       return Fail(Code::kTooLarge, "it is one too many, {} are allowed", limits_.entries);
     }
@@ -167,6 +165,7 @@ class Extraction {
 };
 
 Result<> ExtractTo(std::string_view zip, int root, const ExtractLimits& limits) {
+  const Utf8Locale utf8;
   const Reader reader(archive_read_new());
   // Only by its central directory: what a zip without one holds is anybody's guess.
   archive_read_support_format_zip_seekable(reader.get());

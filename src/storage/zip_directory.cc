@@ -14,6 +14,7 @@
 #include "base/try.h"
 #include "storage/archive.h"
 #include "storage/entry_path.h"
+#include "storage/utf8_locale.h"
 
 namespace godwit::storage {
 namespace {
@@ -109,6 +110,7 @@ class Zip {
 
 Result<std::string> ZipAll(const std::string& directory, const ExtractLimits& limits) {
   GODWIT_TRY(const auto paths, PathsBelow(directory, limits));
+  const Utf8Locale utf8;
   Zip zip(directory, limits);
   for (const auto& path : paths) {
     GODWIT_TRY(zip.Add(path).Within("'{}'", ShownEntry(path)));
