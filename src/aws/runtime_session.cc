@@ -179,8 +179,9 @@ Result<> RuntimeSession::Hold() {
     return Fail(Code::kBusy, "a request of the function to its Runtime API is half way");
   }
   const int socket = connection_->NativeHandle();
+  GODWIT_TRY(CheckQueues());
   GODWIT_TRY(checkpoint::Deafen(socket));
-  // Looked at only now: until here something could still arrive.
+  // And again, for until here something could still arrive.
   if (auto checked = CheckQueues(); !checked) {
     GODWIT_TRY(checkpoint::Undeafen(socket));
     return checked;
