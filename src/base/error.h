@@ -2,9 +2,9 @@
 
 // Why an operation failed, and the Result that carries a value or that reason.
 //
-// Use Result<T> for every call that can fail. Exceptions are left to libraries and caught where their call is made.
-// One table gives each code its name, its HTTP status and its exit code, so that the three never disagree.
-// Threads: values. Failure: none of their own.
+// Use Result<T> for every call that can fail. Exceptions are left to libraries and caught where
+// their call is made. One table gives each code its name, its HTTP status and its exit code, so
+// that the three never disagree. Threads: values. Failure: none of their own.
 #include <fmt/core.h>
 
 #include <expected>
@@ -28,7 +28,8 @@ namespace godwit {
   X(kTimeout, "timed out", 504, 10)                              \
   X(kDenied, "denied", 403, 11)                                  \
   X(kNoSpace, "no space left", 507, 12)                          \
-  X(kUnavailable, "unavailable", 503, 13)
+  X(kUnavailable, "unavailable", 503, 13)                        \
+  X(kStale, "out of date", 412, 14)
 
 enum class Code {
 #define X(name, text, http, exit) name,
@@ -40,7 +41,8 @@ std::string_view ToString(Code code);
 int HttpStatus(Code code);
 int ExitCode(Code code);
 
-// The code that an errno stands for: ENOENT is kNotFound, ENOSPC and EDQUOT are kNoSpace, and so on.
+// The code that an errno stands for: ENOENT is kNotFound, ENOSPC and EDQUOT are kNoSpace, and so
+// on.
 Code CodeOfErrno(int error);
 
 class [[nodiscard]] Error {
@@ -89,8 +91,8 @@ std::string ErrnoText(int error);
 
 template <typename... Args>
 std::unexpected<Error> FailErrno(int error, fmt::format_string<Args...> doing, Args&&... args) {
-  return std::unexpected(
-      Error(CodeOfErrno(error), fmt::format(doing, std::forward<Args>(args)...) + ": " + ErrnoText(error)));
+  return std::unexpected(Error(CodeOfErrno(error), fmt::format(doing, std::forward<Args>(args)...) +
+                                                       ": " + ErrnoText(error)));
 }
 
 }  // namespace godwit

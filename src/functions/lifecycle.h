@@ -3,11 +3,13 @@
 // The life of an instance, as one table.
 //
 //   STARTING -> READY <-> BUSY -> BLOCKED -> SUSPENDED -> RESUMING -> BUSY, READY or BLOCKED
-//   any -> STOPPED (on purpose, or the function ended) or LOST (with the node that ran it, or a broken image)
+//   any -> STOPPED (on purpose, or the function ended) or LOST (with the node that ran it, or a
+//   broken image)
 //
-// READY, BUSY and BLOCKED may be suspended: a ready one because it is idle, a busy one by hand, a blocked one because it
-// waits. Nothing changes state but through Lifecycle::Move, and every move is handed to the observer, who journals it.
-// Threads: the loop. Failure: a move that the table lacks is kInternal and changes nothing.
+// READY, BUSY and BLOCKED may be suspended: a ready one because it is idle, a busy one by hand, a
+// blocked one because it waits. Nothing changes state but through Lifecycle::Move, and every move
+// is handed to the observer, who journals it. Threads: the loop. Failure: a move that the table
+// lacks is kInternal and changes nothing.
 #include <functional>
 #include <string>
 #include <string_view>
@@ -18,14 +20,14 @@
 
 namespace godwit::functions {
 
-#define GODWIT_STATES(X)                                             \
-  X(kStarting, "STARTING", "walls go up, the runtime starts")        \
-  X(kReady, "READY", "waits for a call, in memory")                  \
-  X(kBusy, "BUSY", "runs a call")                                    \
-  X(kBlocked, "BLOCKED", "its call waits for something, in memory")  \
-  X(kSuspended, "SUSPENDED", "on disk; no process, no memory")       \
-  X(kResuming, "RESUMING", "on its way back from disk")              \
-  X(kStopped, "STOPPED", "ended")                                    \
+#define GODWIT_STATES(X)                                            \
+  X(kStarting, "STARTING", "walls go up, the runtime starts")       \
+  X(kReady, "READY", "waits for a call, in memory")                 \
+  X(kBusy, "BUSY", "runs a call")                                   \
+  X(kBlocked, "BLOCKED", "its call waits for something, in memory") \
+  X(kSuspended, "SUSPENDED", "on disk; no process, no memory")      \
+  X(kResuming, "RESUMING", "on its way back from disk")             \
+  X(kStopped, "STOPPED", "ended")                                   \
   X(kLost, "LOST", "gone without an image to bring it back from")
 
 enum class State {

@@ -2,9 +2,9 @@
 
 // What a user deploys and calls: functions, invocations, and what they come to.
 //
-// Value types: copied, compared, stored. The words and limits are AWS Lambda's (API reference 2015-03-31), but for time: a
-// call may wait for days, because time put away does not count against `timeout`.
-// Threads: values. Failure: none.
+// Value types: copied, compared, stored. The words and limits are AWS Lambda's (API reference
+// 2015-03-31), but for time: a call may wait for days, because time put away does not count against
+// `timeout`. Threads: values. Failure: none.
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -16,16 +16,19 @@
 
 namespace godwit::functions {
 
-inline constexpr size_t kMaxSyncPayload = 6 * 1024 * 1024;   // bytes, Lambda: 6 MB
-inline constexpr size_t kMaxEventPayload = 1024 * 1024;      // bytes, Lambda: 1 MB
-inline constexpr size_t kMaxResponse = 6 * 1024 * 1024 + 100;  // bytes, as Lambda's Runtime API takes
-inline constexpr size_t kMaxCode = 50 * 1024 * 1024;         // bytes of zip, Lambda: 50 MB by direct upload
-inline constexpr size_t kLogTail = 4096;                     // bytes of log that `LogType=Tail` returns
+inline constexpr size_t kMaxSyncPayload = 6 * 1024 * 1024;  // bytes, Lambda: 6 MB
+inline constexpr size_t kMaxEventPayload = 1024 * 1024;     // bytes, Lambda: 1 MB
+inline constexpr size_t kMaxResponse =
+    6 * 1024 * 1024 + 100;  // bytes, as Lambda's Runtime API takes
+inline constexpr size_t kMaxCode =
+    50 * 1024 * 1024;                     // bytes of zip, Lambda: 50 MB by direct upload
+inline constexpr size_t kLogTail = 4096;  // bytes of log that `LogType=Tail` returns
 
 // The settings of a function that its owner chooses.
 struct FunctionSpec {
   std::string name;     // 1 to 64 of [A-Za-z0-9_-]
-  std::string runtime;  // an AWS identifier such as "python3.11", "nodejs20.x", "provided.al2023", or "python3", "nodejs"
+  std::string runtime;  // an AWS identifier such as "python3.11", "nodejs20.x", "provided.al2023",
+                        // or "python3", "nodejs"
   std::string handler;  // "module.function"; unused by provided runtimes
   std::string role;     // kept and shown, not used
   std::string description;
@@ -43,7 +46,8 @@ struct Function {
   std::string version = "$LATEST";
   std::string code_sha256;  // base64 of the zip's SHA-256
   uint64_t code_bytes = 0;  // of the zip
-  std::string code_id;      // names the unpacked code and the kept zip
+  std::string code_id;      // names the directory of the unpacked code
+  std::string zip_id;       // names the blob of the zip
   std::string revision_id;  // a UUID, new with every change
   WallTime last_modified;
 };

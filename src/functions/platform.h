@@ -2,9 +2,10 @@
 
 // The platform as its faces see it: deploy functions, call them, look at their instances.
 //
-// aws/ and admin/ stand on this alone. Threads: the loop. Lifetime: from Start() to the end of Stop().
-// Failure, everywhere: kNotFound no such thing, kInvalid bad input (the text is for the user), kConflict a name that is
-// taken or a revision that moved on, kTooLarge, kBusy too many calls (Lambda: TooManyRequestsException), kNoSpace, kClosing.
+// aws/ and admin/ stand on this alone. Threads: the loop. Lifetime: from Start() to the end of
+// Stop(). Failure, everywhere: kNotFound no such thing, kInvalid bad input (the text is for the
+// user), kConflict a name that is taken or a revision that moved on, kTooLarge, kBusy too many
+// calls (Lambda: TooManyRequestsException), kNoSpace, kClosing.
 #include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <string>
@@ -33,16 +34,17 @@ struct InstanceView {
 // How one suspension or resume went.
 struct MoveReport {
   InstanceView instance;
-  Nanos took{};                 // from the request to memory freed, or to its next instruction
-  uint64_t memory_before = 0;   // bytes
-  uint64_t memory_after = 0;    // bytes
+  Nanos took{};                // from the request to memory freed, or to its next instruction
+  uint64_t memory_before = 0;  // bytes
+  uint64_t memory_after = 0;   // bytes
 };
 
 // Whether a function will checkpoint, and if not, what stands in the way.
 struct Diagnosis {
   std::string function;
   bool checkpoints = false;
-  std::vector<std::string> obstacles;  // "fd 5 of process 100 (python3): inotify watch", and what to do
+  std::vector<std::string>
+      obstacles;  // "fd 5 of process 100 (python3): inotify watch", and what to do
   uint64_t image_bytes = 0;
   Nanos dump_took{};
 };
@@ -62,8 +64,10 @@ class Platform {
 
   // Functions. Names here are plain: faces resolve ARNs.
   virtual boost::asio::awaitable<Result<Function>> Create(FunctionSpec spec, std::string zip) = 0;
-  virtual boost::asio::awaitable<Result<Function>> UpdateCode(std::string name, Deployment deployment) = 0;
-  virtual boost::asio::awaitable<Result<Function>> UpdateConfiguration(std::string name, FunctionPatch patch) = 0;
+  virtual boost::asio::awaitable<Result<Function>> UpdateCode(std::string name,
+                                                              Deployment deployment) = 0;
+  virtual boost::asio::awaitable<Result<Function>> UpdateConfiguration(std::string name,
+                                                                       FunctionPatch patch) = 0;
   virtual boost::asio::awaitable<Result<>> Delete(std::string name) = 0;
   virtual Result<Function> Get(const std::string& name) const = 0;
   virtual std::vector<Function> List() const = 0;  // by name

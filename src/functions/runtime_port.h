@@ -2,11 +2,12 @@
 
 // The border between an instance and the Runtime API that the function inside it speaks.
 //
-// functions/ decides what an instance does next; aws/ speaks HTTP with the runtime inside the sandbox. RuntimeCalls is what
-// the endpoint asks of the instance, RuntimeEndpoint is what the instance asks of the endpoint. The endpoint's connections
-// survive a suspension: Hold() makes them deaf, Save() reads their TCP state, Drop() closes them in silence, and Adopt() takes
-// the rebuilt ones, each at the point of the conversation where it was left.
-// Threads: the loop. Lifetime: the instance outlives its endpoint and closes it first.
+// functions/ decides what an instance does next; aws/ speaks HTTP with the runtime inside the
+// sandbox. RuntimeCalls is what the endpoint asks of the instance, RuntimeEndpoint is what the
+// instance asks of the endpoint. The endpoint's connections survive a suspension: Hold() makes them
+// deaf, Save() reads their TCP state, Drop() closes them in silence, and Adopt() takes the rebuilt
+// ones, each at the point of the conversation where it was left. Threads: the loop. Lifetime: the
+// instance outlives its endpoint and closes it first.
 #include <boost/asio/awaitable.hpp>
 #include <functional>
 #include <memory>
@@ -39,7 +40,8 @@ class RuntimeCalls {
   virtual Result<> Respond(const std::string& id, std::string payload) = 0;
   // A handled failure: `body` is Lambda's error object as the runtime sent it.
   virtual Result<> Fail(const std::string& id, std::string error_type, std::string body) = 0;
-  // The runtime could not load the function; it will end by itself. kConflict once it has asked for a call.
+  // The runtime could not load the function; it will end by itself. kConflict once it has asked for
+  // a call.
   virtual Result<> InitFailed(std::string error_type, std::string body) = 0;
 };
 
@@ -57,7 +59,8 @@ class RuntimeEndpoint {
   RuntimeEndpoint& operator=(const RuntimeEndpoint&) = delete;
   virtual ~RuntimeEndpoint() = default;
 
-  // From now on what arrives is dropped (TCP sends it again later). kBusy if a request or response is half way.
+  // From now on what arrives is dropped (TCP sends it again later). kBusy if a request or response
+  // is half way.
   virtual Result<> Hold() = 0;
   // The state of each connection, which is left in TCP repair mode. Needs Hold().
   virtual Result<std::vector<SavedSession>> Save() = 0;
@@ -72,6 +75,7 @@ class RuntimeEndpoint {
 };
 
 // Serves the Runtime API on a listening socket inside an instance's network namespace.
-using RuntimeEndpointFactory = std::function<std::unique_ptr<RuntimeEndpoint>(RuntimeCalls& instance, Fd listener)>;
+using RuntimeEndpointFactory =
+    std::function<std::unique_ptr<RuntimeEndpoint>(RuntimeCalls& instance, Fd listener)>;
 
 }  // namespace godwit::functions

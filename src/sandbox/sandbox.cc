@@ -53,13 +53,13 @@ class NativeSandbox : public Sandbox {
 
   asio::awaitable<Result<Process>> StartDriver(int program, Fd channel,
                                                std::vector<std::string> argv,
-                                               bool charged) override {
+                                               DriverOptions options) override {
     Request request;
     request.op = Op::kStartDriver;
-    request.next_pid = kFirstDriverPid;
+    request.next_pid = options.first_pid;
     std::vector<int> fds = {program, channel.get()};
     std::vector<Fd> groups;
-    if (charged) {
+    if (options.charged) {
       GODWIT_CO_TRY(groups, cgroup_.OpenProcs());
       for (const Fd& group : groups) fds.push_back(group.get());
     }

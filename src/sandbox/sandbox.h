@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/init/protocol.h"
 #include "sandbox/rootfs.h"
 
 namespace godwit::sandbox {
@@ -33,6 +34,11 @@ struct Program {
   std::string directory;                 // inside
   uint32_t uid = 0;                      // and group
   uint32_t max_files = 1024;
+};
+
+struct DriverOptions {
+  bool charged = false;             // runs in the instance's control group
+  int first_pid = kFirstDriverPid;  // its pid inside, and above: out of the way of what it restores
 };
 
 // What all sandboxes of a node share.
@@ -59,7 +65,7 @@ class Sandbox {
   // `charged`.
   virtual boost::asio::awaitable<Result<Process>> StartDriver(int program, Fd channel,
                                                               std::vector<std::string> argv,
-                                                              bool charged) = 0;
+                                                              DriverOptions options) = 0;
   // A fresh TCP socket in the sandbox's network namespace.
   virtual boost::asio::awaitable<Result<Fd>> MakeSocket() = 0;
   // The host's pid of a process inside; kNotFound.

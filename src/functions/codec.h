@@ -1,0 +1,43 @@
+#pragma once
+
+// The model as JSON text, as it is kept in the store and in images.
+//
+// Threads: values. Failure: kCorrupt for text that is not what was written; fields that are missing
+// keep their defaults, so that a newer program reads what an older one kept.
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "checkpoint/waits.h"
+#include "functions/model.h"
+#include "functions/runtime_port.h"
+
+namespace godwit::functions {
+
+std::string FunctionToJson(const Function& function);
+Result<Function> FunctionFromJson(std::string_view text);
+
+// All that is needed to bring a suspended instance back, beside its image.
+struct InstanceFacts {
+  InstanceId instance;
+  Function function;
+  uint32_t uid = 0;
+  int pid = 0;             // of the function's first process, inside
+  int highest_pid = 0;     // inside, of all its processes and threads
+  uint64_t log_bytes = 0;  // size of its log when it was dumped: CRIU insists on it
+  std::vector<SavedSession> sessions;
+  std::vector<checkpoint::Timeout> timeouts;
+  Nanos clock{};                   // the instance's CLOCK_MONOTONIC when it was dumped
+  Nanos clock_offset{};            // of it to the host's, within boot `boot`
+  WallTime wall;                   // when it was dumped
+  std::string boot;                // the kernel's boot id
+  std::optional<Nanos> deadline;   // of what it waits for, on its own clock
+  std::optional<Invocation> call;  // that it runs; without its payload, which it has
+  Nanos awake{};                   // the call's time awake so far
+};
+
+std::string FactsToJson(const InstanceFacts& facts);
+Result<InstanceFacts> FactsFromJson(std::string_view text);
+
+}  // namespace godwit::functions

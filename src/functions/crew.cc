@@ -1,0 +1,223 @@
+#include "functions/crew.h"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/try.h"
+
+namespace godwit::functions {
+
+namespace asio = boost::asio;
+
+Crew::Crew(Workplace& workplace, Function function, std::function<bool()> may_start)
+    : workplace_(workplace),
+      function_(std::move(function)),
+      may_start_(std::move(may_start)),
+      scale_(workplace.executor),
+      changed_(workplace.executor, asio::steady_timer::time_point::max()),
+      gate_(workplace.executor) {}
+
+Crew::~Crew() = default;
+
+int Crew::Limit() const {
+  const int own = function_.spec.max_instances;
+  return own > 0 ? std::min(own, workplace_.settings.max_instances)
+                 : workplace_.settings.max_instances;
+}
+
+int Crew::starting() const {
+  return static_cast<int>(std::ranges::count_if(instances_, [](const auto& instance) {
+    return instance->state() == State::kStarting ||
+           (instance->state() == State::kResuming && instance->idle());
+  }));
+}
+
+Instance* Crew::Find(const InstanceId& id) {
+  const auto found =
+      std::ranges::find_if(instances_, [&](const auto& instance) { return instance->id() == id; });
+  return found == instances_.end() ? nullptr : found->get();
+}
+
+Result<> Crew::Submit(PendingCall call) {
+  if (retired_) return Fail(Code::kNotFound, "function '{}' has been deleted", function_.spec.name);
+  if (static_cast<int>(queue_.size()) >= workplace_.settings.max_queued) {
+    return Fail(Code::kBusy, "{} calls of '{}' are waiting already (try again later)",
+                queue_.size(), function_.spec.name);
+  }
+  queue_.push_back(std::move(call));
+  if (!Serve()) {
+    if (instances_.empty()) {
+      Pump();
+    } else {
+      ScaleLater();
+    }
+  }
+  return {};
+}
+
+bool Crew::Serve() {
+  while (!queue_.empty() && !ready_.empty()) {
+    Instance* instance = ready_.back();
+    ready_.pop_back();
+    if (instance->state() != State::kReady || instance->moving() || !instance->idle()) continue;
+    PendingCall call = std::move(queue_.front());
+    queue_.pop_front();
+    instance->Assign(std::move(call));
+    return true;
+  }
+  return queue_.empty();
+}
+
+void Crew::ScaleLater() {
+  if (scaling_) return;
+  scaling_ = true;
+  scale_.expires_after(kScaleAfter);
+  static_cast<void>(gate_.Spawn([](Crew* self) -> asio::awaitable<void> {
+    const auto [cancelled] = co_await self->scale_.async_wait(asio::as_tuple(asio::use_awaitable));
+    self->scaling_ = false;
+    if (!cancelled) self->Pump();
+  }(this)));
+}
+
+// One instance for each call that waits: those put away first, for they have their state and come
+// back faster than a start.
+void Crew::Pump() {
+  if (retired_) return;
+  for (int wanted = static_cast<int>(queue_.size()) - starting(); wanted > 0; --wanted) {
+    const auto asleep = std::ranges::find_if(instances_, [&](const auto& instance) {
+      return instance->state() == State::kSuspended && instance->idle() && !instance->moving() &&
+             instance->function().revision_id == function_.revision_id &&
+             instance->obstacle().empty();
+    });
+    if (asleep != instances_.end()) {
+      Instance* instance = asleep->get();
+      static_cast<void>(gate_.Spawn([](Instance* woken) -> asio::awaitable<void> {
+        static_cast<void>(co_await woken->Resume("a call waits"));
+      }(instance)));
+      // Spawned tasks begin at the next turn of the loop; the others are for the next look.
+      ScaleLater();
+      return;
+    }
+    if (static_cast<int>(instances_.size()) >= Limit() || !may_start_()) break;
+    Start();
+  }
+  if (!queue_.empty()) ScaleLater();
+}
+
+void Crew::Start() {
+  auto instance =
+      std::make_unique<Instance>(workplace_, *this, InstanceId::New(workplace_.entropy), function_);
+  instances_.push_back(std::move(instance));
+  instances_.back()->Start();
+}
+
+asio::awaitable<Result<Instance*>> Crew::Awaken() {
+  for (const auto& instance : instances_) {
+    const State state = instance->state();
+    if (!instance->moving() &&
+        (state == State::kReady || state == State::kBusy || state == State::kBlocked))
+      co_return instance.get();
+  }
+  Start();
+  const InstanceId id = instances_.back()->id();
+  while (true) {
+    co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+    Instance* instance = Find(id);
+    if (instance == nullptr || instance->state() == State::kStopped ||
+        instance->state() == State::kLost) {
+      const std::string why =
+          instance != nullptr && instance->failed_start()
+              ? instance->failed_start()->message + instance->failed_start()->body
+              : "it ended";
+      co_return Fail(Code::kUnavailable, "'{}' does not start: {} (see `godwit logs {}`)",
+                     function_.spec.name, why, function_.spec.name);
+    }
+    if (instance->state() == State::kReady) co_return instance;
+  }
+}
+
+void Crew::Restore(KeptInstance kept, PendingCall::Done done) {
+  instances_.push_back(
+      std::make_unique<Instance>(workplace_, *this, std::move(kept), std::move(done)));
+  instances_.back()->ScheduleWake();
+}
+
+void Crew::Update(Function function) {
+  function_ = std::move(function);
+  std::vector<Instance*> old;
+  for (const auto& instance : instances_) {
+    if (instance->idle() && !instance->moving()) old.push_back(instance.get());
+  }
+  for (Instance* instance : old)
+    instance->Stop("replaced", Error(Code::kConflict, "the function was changed"));
+}
+
+void Crew::Retire() {
+  retired_ = true;
+  for (auto& call : queue_) {
+    call.done(call, Fail(Code::kNotFound, "function '{}' has been deleted", function_.spec.name));
+  }
+  queue_.clear();
+  Update(function_);
+}
+
+void Crew::Tick() {
+  for (const auto& instance : instances_) instance->Tick();
+}
+
+void Crew::WantsCall(Instance& instance) {
+  if (retired_ || instance.function().revision_id != function_.revision_id) {
+    instance.Stop("replaced", Error(Code::kConflict, "the function was changed"));
+    return;
+  }
+  ready_.push_back(&instance);
+  changed_.cancel();
+  Serve();
+}
+
+void Crew::FailOldest(const FailedStart& why) {
+  if (queue_.empty()) return;
+  const PendingCall call = std::move(queue_.front());
+  queue_.pop_front();
+  Outcome outcome;
+  outcome.id = call.invocation.id;
+  outcome.function_error = "Unhandled";
+  outcome.payload =
+      why.body.empty() ? ErrorObject(call.invocation.id, why.type, why.message) : why.body;
+  call.done(call, std::move(outcome));
+}
+
+void Crew::HasEnded(Instance& instance) {
+  std::erase(ready_, &instance);
+  changed_.cancel();
+  if (instance.failed_start()) FailOldest(*instance.failed_start());
+  static_cast<void>(gate_.Spawn(Bury(&instance)));
+}
+
+asio::awaitable<void> Crew::Bury(Instance* instance) {
+  co_await instance->Close();
+  std::erase_if(instances_, [&](const auto& one) { return one.get() == instance; });
+  changed_.cancel();
+  Pump();
+}
+
+void Crew::WantsResume(Instance& instance) {
+  static_cast<void>(gate_.Spawn([](Instance* woken) -> asio::awaitable<void> {
+    static_cast<void>(co_await woken->Resume("what it waits for is due"));
+  }(&instance)));
+}
+
+asio::awaitable<void> Crew::Close() {
+  retired_ = true;
+  scale_.cancel();
+  for (const auto& call : queue_)
+    call.done(call, Fail(Code::kClosing, "the node is shutting down"));
+  queue_.clear();
+  ready_.clear();
+  co_await gate_.Drain();
+  for (const auto& instance : instances_) co_await instance->Close();
+  instances_.clear();
+}
+
+}  // namespace godwit::functions

@@ -1,0 +1,83 @@
+#pragma once
+
+// The instances of one function, and the calls that wait for one.
+//
+// A call goes to a READY instance, else to one that is put away without a call, else it queues; who
+// has queued for kScaleAfter gets a new instance, up to the function's limit. So a burst of short
+// calls is served by few instances, and calls that block get one each. Threads: the loop. Lifetime:
+// Close() before it is destroyed. Failure: Submit() gives kBusy (Lambda: 429) when the queue is
+// full.
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "base/gate.h"
+#include "functions/instance.h"
+#include "functions/workplace.h"
+
+namespace godwit::functions {
+
+class Crew final : public Owner {
+ public:
+  static constexpr Nanos kScaleAfter = std::chrono::milliseconds(10);
+
+  // `may_start` says whether the node may start one more at this moment.
+  Crew(Workplace& workplace, Function function, std::function<bool()> may_start);
+  ~Crew() override;
+
+  const Function& function() const { return function_; }
+  // From now on calls run this; instances of the former one end when they are idle.
+  void Update(Function function);
+  // No more calls: those that wait fail, those that run go on. The crew is empty() some time later.
+  void Retire();
+
+  Result<> Submit(PendingCall call);
+  // Takes an instance found in the store.
+  void Restore(KeptInstance kept, PendingCall::Done done);
+  // Starts one without a call and waits until it is READY or has failed.
+  boost::asio::awaitable<Result<Instance*>> Awaken();
+
+  void Tick();
+  // Starts what waits for `may_start`.
+  void Pump();
+  int starting() const;
+  bool empty() const { return instances_.empty(); }
+  size_t queued() const { return queue_.size(); }
+  Instance* Find(const InstanceId& id);
+  template <typename Each>
+  void ForEach(Each each) const {
+    for (const auto& instance : instances_) each(*instance);
+  }
+  boost::asio::awaitable<void> Close();
+
+  // Owner.
+  void WantsCall(Instance& instance) override;
+  void HasEnded(Instance& instance) override;
+  void WantsResume(Instance& instance) override;
+
+ private:
+  bool Serve();  // hands the oldest call to an instance; false if none is READY
+  void ScaleLater();
+  void Start();
+  int Limit() const;
+  void FailOldest(const FailedStart& why);
+  boost::asio::awaitable<void> Bury(Instance* instance);
+
+  Workplace& workplace_;
+  Function function_;
+  std::function<bool()> may_start_;
+  bool retired_ = false;
+  std::deque<PendingCall> queue_;
+  std::list<std::unique_ptr<Instance>> instances_;
+  std::vector<Instance*> ready_;  // the last one used is the next one used: its caches are warm
+  boost::asio::steady_timer scale_;
+  boost::asio::steady_timer changed_;  // cancelled when an instance became ready or ended
+  bool scaling_ = false;
+  Gate gate_;
+};
+
+}  // namespace godwit::functions

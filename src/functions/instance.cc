@@ -1,0 +1,369 @@
+#include "functions/instance.h"
+
+#include <sys/wait.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json.hpp>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+
+#include "base/scope.h"
+#include "base/try.h"
+#include "checkpoint/activity.h"
+#include "functions/environment.h"
+
+namespace godwit::functions {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr uint32_t kFirstUid =
+    1'000'000'000;  // above every range that systems hand out, below 2^31
+
+constexpr Nanos kInitLimit =
+    std::chrono::seconds(10);  // Lambda's; a function with a longer timeout has that
+
+// A user of its own for each instance, the same for all of its life.
+uint32_t UidOf(const InstanceId& id) {
+  uint32_t low = 0;
+  std::from_chars(id.text.data() + id.text.size() - 7, id.text.data() + id.text.size(), low, 16);
+  return kFirstUid + low;
+}
+
+}  // namespace
+
+std::string ErrorObject(const RequestId& id, const std::string& type, const std::string& message) {
+  return boost::json::serialize(boost::json::object{
+      {"errorType", type},
+      {"errorMessage", fmt::format("RequestId: {} Error: {}", id.text, message)}});
+}
+
+Instance::Instance(Workplace& workplace, Owner& owner, InstanceId id, Function function)
+    : workplace_(workplace),
+      owner_(owner),
+      id_(std::move(id)),
+      function_(std::move(function)),
+      uid_(UidOf(id_)),
+      log_line_(workplace.log.Named(id_.text)),
+      life_(id_, State::kStarting, workplace.clock, workplace.observe),
+      changed_(workplace.executor, asio::steady_timer::time_point::max()),
+      timeout_(workplace.executor),
+      wake_(workplace.executor),
+      gate_(workplace.executor) {}
+
+Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, PendingCall::Done done)
+    : workplace_(workplace),
+      owner_(owner),
+      id_(kept.facts.instance),
+      function_(kept.facts.function),
+      uid_(kept.facts.uid),
+      log_line_(workplace.log.Named(id_.text)),
+      life_(id_, State::kSuspended, workplace.clock, workplace.observe),
+      asked_once_(true),
+      kept_(std::move(kept)),
+      reason_("found on disk"),
+      changed_(workplace.executor, asio::steady_timer::time_point::max()),
+      timeout_(workplace.executor),
+      wake_(workplace.executor),
+      gate_(workplace.executor) {
+  if (kept_->facts.call) {
+    call_ = PendingCall{*kept_->facts.call, std::move(done), true};
+    delivered_ = true;
+    awake_before_ = kept_->facts.awake;
+  }
+  log_.Open(Home());
+  clock_offset_ = kept_->facts.clock_offset;
+  if (kept_->facts.boot != workplace_.boot) {
+    // Another boot has another CLOCK_MONOTONIC: what passed meanwhile is read off the wall clock.
+    const Nanos away = std::max(Nanos(0), workplace_.clock.Wall() - kept_->facts.wall);
+    clock_offset_ = kept_->facts.clock + away - workplace_.clock.Steady().since_boot;
+  }
+}
+
+Instance::~Instance() = default;
+
+std::vector<int> Instance::Pids() const {
+  return sandbox_ ? sandbox_->cgroup().Pids() : std::vector<int>();
+}
+
+std::string Instance::Temporary() const {
+  return fmt::format("/proc/{}/root/tmp", sandbox_->init_pid());
+}
+
+InstanceView Instance::View() const {
+  InstanceView view;
+  view.id = id_;
+  view.function = function_.spec.name;
+  view.state = state();
+  if (call_) view.request = call_->invocation.id;
+  if (sandbox_) view.memory_bytes = sandbox_->cgroup().MemoryBytes();
+  if (state() == State::kSuspended || state() == State::kResuming) {
+    view.image_bytes = kept_ ? kept_->image_bytes : 0;
+    if (kept_ && kept_->facts.deadline) {
+      view.wakes_at = workplace_.clock.Wall() +
+                      (*kept_->facts.deadline - workplace_.InstanceClock(clock_offset_));
+    }
+  }
+  view.reason =
+      obstacle_.empty() ? reason_ : fmt::format("{}; not put away: {}", reason_, obstacle_);
+  view.since = life_.since();
+  view.pid = alive_ ? process_.outside : 0;
+  return view;
+}
+
+void Instance::Rescheduled() { changed_.cancel(); }
+
+void Instance::Assign(PendingCall call) {
+  call_ = std::move(call);
+  delivered_ = false;
+  awake_before_ = Nanos(0);
+  CallStarted();
+}
+
+// The call's clock runs from here: the runtime is about to get it.
+void Instance::CallStarted() {
+  reason_ = "runs a call";
+  static_cast<void>(life_.Move(State::kBusy, reason_));
+  call_started_ = awake_since_ = still_since_ = workplace_.clock.Steady();
+  cpu_seen_ = 0;
+  call_log_from_ = log_.size();
+  ArmTimeout();
+  Rescheduled();
+}
+
+Nanos Instance::AwakeTime() const {
+  return awake_before_ +
+         (state() == State::kSuspended ? Nanos(0) : workplace_.clock.Steady() - awake_since_);
+}
+
+// One timer serves call after call: it is set anew only if it would come too late.
+void Instance::ArmTimeout() {
+  const SteadyTime due = awake_since_ + (function_.spec.timeout - awake_before_);
+  if (timeout_armed_for_ <= due) return;
+  timeout_armed_for_ = due;
+  static_cast<void>(gate_.Spawn(WatchTime()));
+}
+
+asio::awaitable<void> Instance::WatchTime() {
+  const SteadyTime mine = timeout_armed_for_;
+  timeout_.expires_after(std::max(mine - workplace_.clock.Steady(), Nanos(0)));
+  const auto [cancelled] = co_await timeout_.async_wait(asio::as_tuple(asio::use_awaitable));
+  if (timeout_armed_for_ == mine) timeout_armed_for_ = SteadyTime{Nanos::max()};
+  if (cancelled || !call_ || state() == State::kSuspended || state() == State::kResuming || moving_)
+    co_return;
+  if (AwakeTime() < function_.spec.timeout) {
+    ArmTimeout();
+    co_return;
+  }
+  const std::string text = fmt::format("Task timed out after {:.2f} seconds",
+                                       static_cast<double>(function_.spec.timeout.count()));
+  FinishWith("Sandbox.Timedout", text);
+  Stop("timed out", Error(Code::kTimeout, text));
+}
+
+asio::awaitable<Result<RuntimeCalls::Next>> Instance::AwaitNext() {
+  if (awaiting_)
+    co_return godwit::Fail(Code::kConflict, "another connection waits for the next invocation");
+  asked_once_ = true;
+  awaiting_ = true;
+  const ScopeExit leave([&] { awaiting_ = false; });
+  if (call_ && delivered_ && state() != State::kReady) {
+    // It asks for the next call without having answered the last: nobody else will.
+    FinishWith("Runtime.InvalidState",
+               "the runtime asked for the next invocation before it answered this one");
+  }
+  if (state() == State::kStarting || state() == State::kBusy || state() == State::kBlocked) {
+    reason_ = state() == State::kStarting ? "initialised" : "answered";
+    GODWIT_CO_TRY(life_.Move(State::kReady, reason_));
+    still_since_ = workplace_.clock.Steady();
+    owner_.WantsCall(*this);
+  }
+  while (!call_ || delivered_ || state() != State::kBusy) {
+    if (ending_) co_return godwit::Fail(Code::kClosing, "the instance ends");
+    co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+    if ((co_await asio::this_coro::cancellation_state).cancelled() !=
+        asio::cancellation_type::none) {
+      co_return godwit::Fail(Code::kClosing, "the connection ends");
+    }
+  }
+  delivered_ = true;
+  const Nanos left = function_.spec.timeout - AwakeTime();
+  co_return Next{&call_->invocation, workplace_.FunctionArn(function_.spec.name),
+                 workplace_.clock.Wall() + left};
+}
+
+Result<> Instance::Respond(const std::string& id, std::string payload) {
+  if (!call_ || !delivered_ || call_->invocation.id.text != id) {
+    return godwit::Fail(Code::kNotFound, "no call '{}' runs here", id);
+  }
+  Outcome outcome;
+  outcome.payload = std::move(payload);
+  Finish(std::move(outcome));
+  return {};
+}
+
+Result<> Instance::Fail(const std::string& id, std::string, std::string body) {
+  if (!call_ || !delivered_ || call_->invocation.id.text != id) {
+    return godwit::Fail(Code::kNotFound, "no call '{}' runs here", id);
+  }
+  Outcome outcome;
+  outcome.payload = std::move(body);
+  outcome.function_error = "Unhandled";
+  Finish(std::move(outcome));
+  return {};
+}
+
+Result<> Instance::InitFailed(std::string, std::string body) {
+  if (asked_once_) return godwit::Fail(Code::kConflict, "the runtime is initialised already");
+  failed_start_ = FailedStart{"", "", std::move(body)};
+  return {};
+}
+
+void Instance::Finish(Outcome outcome) {
+  if (!call_) return;
+  PendingCall call = *std::move(call_);
+  call_.reset();
+  delivered_ = false;
+  outcome.id = call.invocation.id;
+  outcome.executed_version = function_.version;
+  outcome.log_tail = log_.Tail(call_log_from_, kLogTail);
+  call.done(call, std::move(outcome));
+}
+
+void Instance::FinishWith(const std::string& type, const std::string& message) {
+  if (!call_) return;
+  Outcome outcome;
+  outcome.function_error = "Unhandled";
+  outcome.payload = ErrorObject(call_->invocation.id, type, message);
+  Finish(std::move(outcome));
+}
+
+void Instance::Stop(const std::string& reason, Error why) {
+  if (ending_) return;
+  ending_ = true;
+  if (call_) {
+    PendingCall call = *std::move(call_);
+    call_.reset();
+    call.done(call, std::unexpected(std::move(why)));
+  }
+  reason_ = reason;
+  static_cast<void>(life_.Move(State::kStopped, reason));
+  Rescheduled();
+  static_cast<void>(gate_.Spawn([](Instance* self) -> asio::awaitable<void> {
+    while (self->moving_) co_await self->changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+    self->KeepLog();
+    co_await self->TearDown();
+    self->owner_.HasEnded(*self);
+  }(this)));
+}
+
+// Ten times a second, so everything here is one cheap look.
+void Instance::Tick() {
+  if (moving_ || ending_ || !sandbox_) return;
+  const SteadyTime now = workplace_.clock.Steady();
+  if (log_.Trim())
+    log_line_.Warning("its log was longer than {} bytes and has lost its beginning",
+                      RunningLog::kMaxBytes);
+  const auto& settings = workplace_.settings;
+  if (state() == State::kStarting) {
+    const Nanos limit = std::max<Nanos>(kInitLimit, function_.spec.timeout);
+    if (workplace_.clock.Wall() - life_.since() < limit) return;
+    const double seconds = std::chrono::duration<double>(limit).count();
+    failed_start_ = FailedStart{"Sandbox.Timedout",
+                                fmt::format("Init timed out after {:.2f} seconds", seconds), ""};
+    Stop("did not initialise in time", Error(Code::kTimeout, failed_start_->message));
+    return;
+  }
+  if (state() == State::kReady) {
+    if (settings.keep_awake || call_ || now - still_since_ < settings.idle_after ||
+        now < try_again_at_)
+      return;
+    static_cast<void>(gate_.Spawn([](Instance* self) -> asio::awaitable<void> {
+      static_cast<void>(co_await self->Suspend("idle"));
+    }(this)));
+    return;
+  }
+  if (state() != State::kBusy && state() != State::kBlocked) return;
+  if (!call_ || !delivered_ ||
+      now - call_started_ < std::min(settings.blocked_after, Nanos(std::chrono::milliseconds(250))))
+    return;
+  const uint64_t cpu = sandbox_->cgroup().CpuNanos();
+  if (cpu != cpu_seen_) {
+    cpu_seen_ = cpu;
+    still_since_ = now;
+    if (state() == State::kBlocked) {
+      reason_ = "runs again";
+      static_cast<void>(life_.Move(State::kBusy, reason_));
+    }
+    return;
+  }
+  if (now - still_since_ < settings.blocked_after) return;
+  if (state() == State::kBusy) {
+    if (!checkpoint::ReadActivity(Pids()).asleep) return;
+    reason_ = "its call waits";
+    static_cast<void>(life_.Move(State::kBlocked, reason_));
+  }
+  if (settings.keep_awake || now < try_again_at_) return;
+  static_cast<void>(gate_.Spawn([](Instance* self) -> asio::awaitable<void> {
+    static_cast<void>(co_await self->Suspend("its call waits"));
+  }(this)));
+}
+
+void Instance::Exited(int inside, int status) {
+  if (inside != process_.inside || !alive_) return;
+  alive_ = false;
+  Rescheduled();
+  if (!moving_ && !ending_) ProcessEnded(status);
+}
+
+// The function ended by itself: its call, if any, fails as Lambda has it.
+void Instance::ProcessEnded(int status) {
+  const bool out_of_memory = sandbox_ && sandbox_->cgroup().OomKills() > 0;
+  const std::string how =
+      WIFSIGNALED(status)
+          ? std::string(WTERMSIG(status) == SIGKILL
+                            ? "signal: killed"
+                            : fmt::format("signal: {}", ::strsignal(WTERMSIG(status))))
+          : fmt::format("exit status {}", WEXITSTATUS(status));
+  const std::string type = out_of_memory ? "Runtime.OutOfMemory" : "Runtime.ExitError";
+  const std::string message = fmt::format("Runtime exited with error: {}", how);
+  if (!asked_once_ && !failed_start_) failed_start_ = FailedStart{type, message, ""};
+  FinishWith(type, message);
+  const std::string reason = out_of_memory
+                                 ? fmt::format("out of memory ({} MB)", function_.spec.memory_mb)
+                                 : "ended: " + how;
+  Stop(reason, Error(Code::kUnavailable, reason));
+}
+
+asio::awaitable<void> Instance::TearDown() {
+  wake_.cancel();
+  if (endpoint_) co_await endpoint_->Close();
+  endpoint_.reset();
+  if (sandbox_) co_await sandbox_->Destroy();
+  sandbox_.reset();
+  if (state() == State::kSuspended) co_return;  // its files wait with its image
+  co_await Offload(workplace_.pool, [home = Home(), staging = Staging()] {
+    std::error_code error;
+    std::filesystem::remove_all(home, error);
+    std::filesystem::remove_all(staging, error);
+    return 0;
+  });
+}
+
+asio::awaitable<void> Instance::Close() {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  while (moving_) co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+  ending_ = true;
+  Rescheduled();
+  timeout_.cancel();
+  wake_.cancel();
+  co_await gate_.Drain();
+  if (sandbox_ && state() != State::kSuspended) KeepLog();
+  co_await TearDown();
+}
+
+}  // namespace godwit::functions

@@ -1,0 +1,177 @@
+#pragma once
+
+// One living function: a sandbox, a process in it, at most one call, and the way to put it all away
+// and bring it back.
+//
+// The owner (a Crew) starts it, hands it calls when it is READY, and is told by Owner when it wants
+// work and when it has ended. Suspend() and Resume() are lines of named steps in files of their own
+// (instance_suspend.cc, instance_resume.cc). Threads: the loop. Lifetime: Close() before it is
+// destroyed. Failure: of a suspension: the instance goes on as it was, and `obstacle()` says why;
+// of a resume: it is SUSPENDED still (kNoSpace, kBusy), or LOST (a broken image) and its call
+// fails.
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/gate.h"
+#include "functions/codec.h"
+#include "functions/lifecycle.h"
+#include "functions/model.h"
+#include "functions/platform.h"
+#include "functions/running_log.h"
+#include "functions/runtime_port.h"
+#include "functions/schema.h"
+#include "functions/workplace.h"
+
+namespace godwit::functions {
+
+class Instance;
+
+// A call on its way: what is asked, and who is told what came of it, exactly once.
+struct PendingCall {
+  using Done = std::function<void(const PendingCall&, Result<Outcome>)>;
+  Invocation invocation;
+  Done done;
+  bool kept = false;  // the store has a record of it
+};
+
+// Why an instance never became READY: an error of its runtime, or that runtime's own error object.
+struct FailedStart {
+  std::string type, message;
+  std::string body;  // if not empty, instead of the two
+};
+
+// Lambda's error object for what the platform, not the function, has to report.
+std::string ErrorObject(const RequestId& id, const std::string& type, const std::string& message);
+
+class Owner {
+ public:
+  virtual ~Owner() = default;
+  // READY and without a call: the owner may Assign() one before it returns.
+  virtual void WantsCall(Instance& instance) = 0;
+  // STOPPED or LOST; to be closed and destroyed, but not from within this call.
+  virtual void HasEnded(Instance& instance) = 0;
+  // SUSPENDED and what it waits for is due: bring it back.
+  virtual void WantsResume(Instance& instance) = 0;
+};
+
+class Instance final : public RuntimeCalls {
+ public:
+  // A new one, STARTING.
+  Instance(Workplace& workplace, Owner& owner, InstanceId id, Function function);
+  // One found in the store, SUSPENDED. `done` is told of the result of the call that it runs, if
+  // any.
+  Instance(Workplace& workplace, Owner& owner, KeptInstance kept, PendingCall::Done done);
+  ~Instance() override;
+
+  const InstanceId& id() const { return id_; }
+  const Function& function() const { return function_; }
+  State state() const { return life_.state(); }
+  bool moving() const { return moving_; }
+  bool idle() const { return !call_; }
+  const std::optional<PendingCall>& call() const { return call_; }
+  const std::optional<FailedStart>& failed_start() const { return failed_start_; }
+  const std::string& obstacle() const { return obstacle_; }
+  InstanceView View() const;
+  std::string LogTail(size_t limit) const { return log_.Tail(0, limit); }
+  std::vector<int> Pids() const;
+
+  // Waits for the deadline of what it sleeps on, if there is one, and then asks its owner to bring
+  // it back.
+  void ScheduleWake();
+
+  // Builds the sandbox and starts the runtime; READY or STOPPED follows by itself.
+  void Start();
+  // Runs the call; the instance is READY.
+  void Assign(PendingCall call);
+  // Puts it away. kConflict in a state that cannot be, kBusy in the middle of a message,
+  // kUnsupported if CRIU refuses.
+  boost::asio::awaitable<Result<MoveReport>> Suspend(std::string reason);
+  // Brings it back. kConflict if it is not SUSPENDED.
+  boost::asio::awaitable<Result<MoveReport>> Resume(std::string reason);
+  // Dumps it without putting it away, to see whether it can be.
+  boost::asio::awaitable<Result<Diagnosis>> Try();
+  // Ends it: its call fails with `why`.
+  void Stop(const std::string& reason, Error why);
+  // Looked at ten times a second: marks it BLOCKED, puts it away when it is time.
+  void Tick();
+  // Leaves a suspended one on disk, ends any other; then nothing runs.
+  boost::asio::awaitable<void> Close();
+
+  // RuntimeCalls.
+  boost::asio::awaitable<Result<Next>> AwaitNext() override;
+  Result<> Respond(const std::string& id, std::string payload) override;
+  Result<> Fail(const std::string& id, std::string error_type, std::string body) override;
+  Result<> InitFailed(std::string error_type, std::string body) override;
+
+ private:
+  friend class Suspension;
+  friend class Resumption;
+
+  boost::asio::awaitable<void> RunStart();
+  boost::asio::awaitable<Result<>> BuildWalls(Nanos clock_offset);
+  boost::asio::awaitable<void> WatchTime();
+  boost::asio::awaitable<void> TearDown();
+  void Exited(int inside, int status);
+  void ProcessEnded(int status);
+  void Finish(Outcome outcome);
+  void FinishWith(const std::string& type, const std::string& message);
+  void CallStarted();
+  void ArmTimeout();
+  Nanos AwakeTime() const;
+  void Rescheduled();
+  std::string Home() const { return workplace_.directories.instances + "/" + id_.text; }
+  std::string Staging() const { return workplace_.directories.staging + "/" + id_.text; }
+  std::string Temporary() const;  // the instance's /tmp, seen from the host
+  void KeepLog() const;
+  void WriteDeadline() const;
+  boost::asio::awaitable<Result<MoveReport>> GiveUpResume(bool committed, Error why);
+
+  Workplace& workplace_;
+  Owner& owner_;
+  InstanceId id_;
+  Function function_;
+  uint32_t uid_;
+  Log log_line_;
+  Lifecycle life_;
+  RunningLog log_;
+
+  std::unique_ptr<sandbox::Sandbox> sandbox_;
+  std::unique_ptr<RuntimeEndpoint> endpoint_;
+  sandbox::Process process_;
+  bool alive_ = false;       // the process is there
+  bool asked_once_ = false;  // the runtime has asked for a call: it is initialised
+  bool moving_ = false;      // between two states
+  bool ending_ = false;      // Stop() was called, or the process ended
+  std::optional<FailedStart> failed_start_;
+
+  std::optional<PendingCall> call_;
+  bool delivered_ = false;  // the runtime has it
+  bool awaiting_ = false;   // a connection is in AwaitNext()
+  SteadyTime call_started_{};
+  uint64_t call_log_from_ = 0;
+  Nanos awake_before_{};  // of this call, up to the last resume
+  SteadyTime awake_since_{};
+  SteadyTime timeout_armed_for_ = SteadyTime{Nanos::max()};
+
+  uint64_t cpu_seen_ = 0;      // nanoseconds
+  SteadyTime still_since_{};   // no instruction since then
+  SteadyTime try_again_at_{};  // after a suspension that failed
+  int failures_ = 0;
+  std::string obstacle_;
+
+  Nanos clock_offset_{};              // of its CLOCK_MONOTONIC to the host's
+  std::optional<KeptInstance> kept_;  // while it is put away
+  std::string reason_;
+
+  boost::asio::steady_timer
+      changed_;  // cancelled whenever something a coroutine waits for has changed
+  boost::asio::steady_timer timeout_;
+  boost::asio::steady_timer wake_;
+  Gate gate_;
+};
+
+}  // namespace godwit::functions

@@ -1,0 +1,231 @@
+// How an instance is brought back: each step in order.
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/fault.h"
+#include "base/try.h"
+#include "checkpoint/criu.h"
+#include "checkpoint/image.h"
+#include "checkpoint/tcp_repair.h"
+#include "checkpoint/waits.h"
+#include "functions/environment.h"
+#include "functions/instance.h"
+
+namespace godwit::functions {
+
+namespace asio = boost::asio;
+using std::chrono_literals::operator""ms;
+
+namespace {
+
+constexpr Nanos kLead = 60ms;                // a sleeper is brought back this long before it is due
+constexpr uint64_t kRestoreRoom = 64 << 20;  // bytes above the limit, while CRIU is at work
+constexpr int kPidRoom = 200;                // pids between those of the function and CRIU's own
+
+}  // namespace
+
+// Waits for the deadline on the instance's clock, then asks to be brought back.
+void Instance::ScheduleWake() {
+  if (!kept_ || !kept_->facts.deadline) return;
+  const Nanos left = *kept_->facts.deadline - workplace_.InstanceClock(clock_offset_) - kLead;
+  wake_.expires_after(std::max(left, Nanos(0)));
+  static_cast<void>(gate_.Spawn([](Instance* self) -> asio::awaitable<void> {
+    const auto [cancelled] = co_await self->wake_.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (!cancelled && self->state() == State::kSuspended && !self->ending_)
+      self->owner_.WantsResume(*self);
+  }(this)));
+}
+
+class Resumption {
+ public:
+  explicit Resumption(Instance& instance)
+      : self_(instance), work_(instance.workplace_), facts_(instance.kept_->facts) {}
+
+  asio::awaitable<Result<>> Walls() {
+    if (self_.sandbox_) co_return Result<>{};
+    co_return co_await self_.BuildWalls(self_.clock_offset_);
+  }
+
+  // The image is unpacked while CRIU starts: moving it into the control group takes as long as
+  // reading the image.
+  asio::awaitable<Result<>> Fetch() {
+    std::array<int, 2> pair{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
+      co_return FailErrno(errno, "cannot make a channel to CRIU");
+    }
+    ours_ = Fd(pair[0]);
+    sandbox::DriverOptions options;
+    options.charged = true;
+    options.first_pid = std::max(sandbox::kFirstDriverPid, facts_.highest_pid + kPidRoom);
+    const auto driver = co_await self_.sandbox_->StartDriver(work_.criu.get(), Fd(pair[1]),
+                                                             {"criu", "swrk", "3"}, options);
+    if (!driver) co_return std::unexpected(driver.error());
+    co_return co_await Offload(work_.pool, [&]() -> Result<> {
+      const auto& cgroup = self_.sandbox_->cgroup();
+      GODWIT_TRY(cgroup.SetMemoryLimit(LimitsOf(self_.function_.spec).memory_bytes + kRestoreRoom));
+      checkpoint::EmptyDirectory(self_.Staging());
+      const checkpoint::ImagePlaces places{self_.Staging(), self_.Temporary()};
+      GODWIT_TRY(checkpoint::FetchImage(work_.blobs, self_.kept_->image, places, self_.uid_));
+      self_.log_.SetSize(facts_.log_bytes);
+      GODWIT_FAULT(kRestoreStarted);
+      return checkpoint::MendTimers(self_.Staging(),
+                                    work_.InstanceClock(self_.clock_offset_) - facts_.clock);
+    });
+  }
+
+  // The node's ends stand before the function's do, so that nothing it says finds nobody.
+  asio::awaitable<Result<>> Connections() {
+    for (const auto& session : facts_.sessions) {
+      GODWIT_CO_TRY(Fd socket, co_await self_.sandbox_->MakeSocket());
+      GODWIT_CO_TRY(checkpoint::RebuildTcp(socket.get(), session.tcp));
+      sockets_.push_back(std::move(socket));
+    }
+    co_return Result<>{};
+  }
+
+  // From this word on a restart of the node does not take the image for the truth any more.
+  asio::awaitable<Result<>> Journal() {
+    co_return co_await work_.journal.Write(
+        [id = self_.id_](storage::Database& database) { return DropInstance(database, id); });
+  }
+
+  asio::awaitable<Result<>> Restore() {
+    co_return co_await Offload(work_.pool, [&]() -> Result<> {
+      checkpoint::RestoreHooks hooks;
+      hooks.before_run = [&]() -> Result<> {
+        if (facts_.timeouts.empty()) return {};
+        const auto outside = checkpoint::InsidePids(self_.sandbox_->cgroup().Pids());
+        return checkpoint::WriteTimeouts(facts_.timeouts, work_.InstanceClock(self_.clock_offset_),
+                                         outside);
+      };
+      GODWIT_TRY(const int pid,
+                 checkpoint::Restore(ours_, {sandbox::kImagesPath, self_.Staging()}, hooks));
+      if (pid != facts_.pid)
+        return godwit::Fail(Code::kInternal, "process {} came back as {}", facts_.pid, pid);
+      GODWIT_FAULT(kRestored);
+      return self_.sandbox_->cgroup().SetMemoryLimit(LimitsOf(self_.function_.spec).memory_bytes);
+    });
+  }
+
+  asio::awaitable<Result<>> Adopt() {
+    GODWIT_CO_TRY(const int outside, co_await self_.sandbox_->Find(facts_.pid));
+    self_.process_ = {facts_.pid, outside};
+    for (size_t i = 0; i < sockets_.size(); ++i) {
+      GODWIT_CO_TRY(self_.endpoint_->Adopt(facts_.sessions[i], std::move(sockets_[i])));
+    }
+    co_return Result<>{};
+  }
+
+ private:
+  Instance& self_;
+  Workplace& work_;
+  const InstanceFacts& facts_;
+  Fd ours_;
+  std::vector<Fd> sockets_;
+};
+
+asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
+  if (moving_ || ending_ || state() != State::kSuspended || !kept_) {
+    co_return godwit::Fail(Code::kConflict, "instance '{}' is {} and cannot be resumed", id_.text,
+                           moving_ ? "on its way to another state" : ToString(state()));
+  }
+  moving_ = true;
+  wake_.cancel();
+  const SteadyTime begun = workplace_.clock.Steady();
+  reason_ = reason;
+  static_cast<void>(life_.Move(State::kResuming, reason));
+  MoveReport report;
+  Resumption resumption(*this);
+  // What fails before the journal's word leaves the instance on disk; what fails after it has lost
+  // it.
+  Result<> ready = co_await resumption.Walls();
+  if (ready) ready = co_await resumption.Fetch();
+  if (ready) ready = co_await resumption.Connections();
+  if (ready) ready = co_await resumption.Journal();
+  const bool committed = ready.has_value();
+  if (ready) {
+    alive_ = true;
+    process_.inside = kept_->facts.pid;
+    ready = co_await resumption.Restore();
+  }
+  if (!ready) {
+    co_return co_await GiveUpResume(committed, std::move(ready).error());
+  }
+  awake_since_ = call_started_ = still_since_ = workplace_.clock.Steady();
+  cpu_seen_ = 0;
+  WriteDeadline();
+  static_cast<void>(life_.Move(call_ ? State::kBusy : State::kReady, std::move(reason)));
+  if (Result<> adopted = co_await resumption.Adopt(); !adopted) {
+    co_return co_await GiveUpResume(true, std::move(adopted).error());
+  }
+  report.took = workplace_.clock.Steady() - begun;
+  report.memory_after = sandbox_->cgroup().MemoryBytes();
+  const storage::BlobId image = kept_->image;
+  kept_.reset();
+  if (call_) ArmTimeout();
+  moving_ = false;
+  Rescheduled();
+  if (!alive_ && !ending_) ProcessEnded(0);
+  if (!call_ && !ending_) owner_.WantsCall(*this);
+  co_await Offload(workplace_.pool, [&] {
+    checkpoint::EmptyDirectory(Staging());
+    return workplace_.blobs.Remove(image).has_value();
+  });
+  report.instance = View();
+  co_return report;
+}
+
+// A restore that failed: back to disk if the image may still be good, else the end.
+asio::awaitable<Result<MoveReport>> Instance::GiveUpResume(bool committed, Error why) {
+  why.Within(fmt::format("cannot resume '{}'", id_.text));
+  log_line_.Error("{}", why.ToString());
+  const bool broken = why.code() == Code::kCorrupt || why.code() == Code::kUnsupported ||
+                      why.code() == Code::kNotFound;
+  alive_ = false;
+  if (!broken && committed) {
+    const Result<> kept_again = co_await workplace_.journal.Write(
+        [&](storage::Database& database) { return PutInstance(database, *kept_); });
+    committed = !kept_again.has_value();
+  }
+  // Whatever of it was restored goes with its walls.
+  static_cast<void>(life_.Move(State::kSuspended, why.reason()));
+  co_await TearDown();
+  moving_ = false;
+  if (!broken && !committed) {
+    obstacle_ = why.reason();
+    kept_->facts.deadline.reset();  // no loop of attempts: by hand, or by the next start
+    Rescheduled();
+    co_return std::unexpected(std::move(why));
+  }
+  ending_ = true;
+  reason_ = why.reason();
+  static_cast<void>(life_.Move(State::kLost, why.reason()));
+  if (!committed) {
+    static_cast<void>(co_await workplace_.journal.Write(
+        [&](storage::Database& database) { return DropInstance(database, id_); }));
+  }
+  FinishWith("Godwit.ImageLost", why.ToString());
+  Rescheduled();
+  co_await TearDown();
+  owner_.HasEnded(*this);
+  co_return std::unexpected(std::move(why));
+}
+
+// The deadline that the runtime was told has moved by the time it was away (runtimes read this
+// file).
+void Instance::WriteDeadline() const {
+  if (!call_) return;
+  const WallTime deadline = workplace_.clock.Wall() + (function_.spec.timeout - awake_before_);
+  const auto ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(deadline.since_epoch).count();
+  const Result<Fd> file = Open(Home() + "/run/deadline", O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  if (file)
+    static_cast<void>(WriteAll(file->get(), fmt::format("{} {}\n", call_->invocation.id.text, ms)));
+}
+
+}  // namespace godwit::functions

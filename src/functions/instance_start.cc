@@ -1,0 +1,85 @@
+// The first steps of an instance: its walls, its runtime.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/try.h"
+#include "functions/environment.h"
+#include "functions/instance.h"
+
+namespace godwit::functions {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr uint64_t kFunctionLog = 4 << 20;  // bytes a function's log may have before it starts anew
+
+}  // namespace
+
+void Instance::Start() {
+  moving_ = true;
+  reason_ = "starts";
+  static_cast<void>(gate_.Spawn(RunStart()));
+}
+
+asio::awaitable<void> Instance::RunStart() {
+  Result<> walls = co_await BuildWalls(Nanos(0));
+  Result<sandbox::Process> process =
+      walls ? co_await sandbox_->StartFunction(ProgramOf(function_, id_, uid_, workplace_.settings))
+            : std::unexpected(std::move(walls).error());
+  moving_ = false;
+  Rescheduled();
+  if (ending_) co_return;
+  if (!process) {
+    log_line_.Error("cannot start '{}': {}", function_.spec.name, process.error().ToString());
+    const bool missing = process.error().ToString().contains("cannot start the program");
+    failed_start_ = FailedStart{missing ? "Runtime.InvalidEntrypoint" : "Sandbox.Failed",
+                                process.error().ToString(), ""};
+    Stop("could not start: " + process.error().ToString(), std::move(process).error());
+    co_return;
+  }
+  process_ = *process;
+  alive_ = true;
+}
+
+asio::awaitable<Result<>> Instance::BuildWalls(Nanos clock_offset) {
+  const FunctionSpec& spec = function_.spec;
+  const RuntimeKind kind = *RuntimeOf(spec.runtime);
+  sandbox::Places places;
+  places.base = workplace_.directories.base;
+  places.instance = Home();
+  places.code = workplace_.directories.code + "/" + function_.code_id;
+  if (const std::string directory = RuntimeDirectory(kind); !directory.empty()) {
+    places.runtime = workplace_.directories.runtimes + "/" + directory;
+  }
+  places.staging = Staging();
+  places.kdat = workplace_.directories.kdat;
+  places.ephemeral_mb = spec.ephemeral_mb;
+  places.clock_offset = clock_offset;
+  places.hostname = id_.text;
+  clock_offset_ = clock_offset;
+  GODWIT_CO_TRY(sandbox_,
+                co_await sandbox::BuildSandbox(workplace_.executor, workplace_.workshop, id_.text,
+                                               std::move(places), LimitsOf(spec), uid_));
+  sandbox_->OnExit([this](int inside, int status) { Exited(inside, status); });
+  log_.Open(Home());
+  endpoint_ = workplace_.endpoints(*this, sandbox_->TakeListener());
+  co_return Result<>{};
+}
+
+// The log of an instance that ends goes to its function's.
+void Instance::KeepLog() const {
+  const std::string text = log_.Tail(0, 256 << 10);
+  if (text.empty()) return;
+  const std::string path = workplace_.directories.logs + "/" + function_.spec.name + ".log";
+  struct stat st = {};
+  const bool full =
+      ::stat(path.c_str(), &st) == 0 && static_cast<uint64_t>(st.st_size) > kFunctionLog;
+  const Result<Fd> file = Open(path, O_WRONLY | O_CREAT | O_APPEND | (full ? O_TRUNC : 0), 0600);
+  if (file) static_cast<void>(WriteAll(file->get(), text));
+}
+
+}  // namespace godwit::functions

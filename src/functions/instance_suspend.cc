@@ -1,0 +1,258 @@
+// How an instance is put away: each step in order, and one way back for all of them.
+#include <sys/socket.h>
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <filesystem>
+#include <future>
+
+#include "base/fault.h"
+#include "base/try.h"
+#include "checkpoint/criu.h"
+#include "checkpoint/image.h"
+#include "checkpoint/obstacles.h"
+#include "checkpoint/waits.h"
+#include "functions/instance.h"
+
+namespace godwit::functions {
+
+namespace asio = boost::asio;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+
+namespace {
+
+constexpr int kPatience = 40;  // looks, kLook apart, at a message that is still on its way
+constexpr Nanos kLook = 10ms;
+constexpr Nanos kFirstPause = 30s;  // before a refused suspension is tried again; doubled each time
+constexpr int kMostDoublings = 7;
+
+struct Channel {
+  Fd ours, theirs;
+};
+
+Result<Channel> MakeChannel() {
+  std::array<int, 2> pair{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
+    return FailErrno(errno, "cannot make a channel to CRIU");
+  }
+  return Channel{Fd(pair[0]), Fd(pair[1])};
+}
+
+}  // namespace
+
+// One suspension. Its steps run partly on the pool, while CRIU holds the processes still.
+class Suspension {
+ public:
+  explicit Suspension(Instance& instance) : self_(instance), work_(instance.workplace_) {}
+
+  asio::awaitable<Result<>> HoldConnections() {
+    Result<> held;
+    for (int look = 0; look < kPatience; ++look) {
+      held = self_.endpoint_->Hold();
+      if (held || held.error().code() != Code::kBusy) break;
+      asio::steady_timer pause(work_.executor, kLook);
+      co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+    co_return std::move(held).Within("a message to or from the function is on its way");
+  }
+
+  asio::awaitable<Result<>> DumpAndKeep(bool leave_running) {
+    GODWIT_CO_TRY(Channel channel, MakeChannel());
+    GODWIT_CO_TRY(const auto driver,
+                  co_await self_.sandbox_->StartDriver(work_.criu.get(), std::move(channel.theirs),
+                                                       {"criu", "swrk", "3"}, {}));
+    static_cast<void>(driver);
+    co_return co_await Offload(work_.pool, [&]() -> Result<> {
+      checkpoint::DumpRequest request{self_.process_.inside, sandbox::kImagesPath, self_.Staging(),
+                                      leave_running};
+      checkpoint::DumpHooks hooks;
+      hooks.stopped = [&] { Stopped(); };
+      hooks.dumped = [&] { return leave_running ? Result<>{} : Keep(); };
+      return checkpoint::Dump(channel.ours, request, hooks);
+    });
+  }
+
+  KeptInstance kept;
+
+ private:
+  void Stopped() {
+    clock_ = work_.InstanceClock(self_.clock_offset_);
+    wall_ = work_.clock.Wall();
+  }
+
+  // The image is complete and the processes stand still: from here to the journal's word they could
+  // still go on.
+  Result<> Keep() {
+    GODWIT_FAULT(kImageDumped);
+    InstanceFacts& facts = kept.facts;
+    GODWIT_TRY(ReadProcesses(facts));
+    GODWIT_TRY(facts.sessions, OnLoop([&] { return self_.endpoint_->Save(); }));
+    facts.instance = self_.id_;
+    facts.function = self_.function_;
+    facts.uid = self_.uid_;
+    facts.pid = self_.process_.inside;
+    facts.log_bytes = self_.log_.size();
+    facts.clock = clock_;
+    facts.clock_offset = self_.clock_offset_;
+    facts.wall = wall_;
+    facts.boot = work_.boot;
+    if (self_.call_) {
+      facts.call = self_.call_->invocation;
+      facts.call->payload.clear();
+      facts.awake = self_.AwakeTime();
+    }
+    if (GODWIT_FAULT_FAILS(kImageStoreFull))
+      return godwit::Fail(Code::kNoSpace, "no space left for the image");
+    GODWIT_TRY(const checkpoint::StoredImage image,
+               checkpoint::StoreImage(work_.blobs, {self_.Staging(), self_.Temporary()},
+                                      FactsToJson(facts),
+                                      {Durability::kDurable, storage::Packing::kFast}));
+    kept.image = image.id;
+    kept.image_bytes = image.bytes;
+    GODWIT_FAULT(kImageStored);
+    return Journal();
+  }
+
+  Result<> ReadProcesses(InstanceFacts& facts) {
+    const std::map<int, int> outside = checkpoint::InsidePids(self_.sandbox_->cgroup().Pids());
+    facts.highest_pid = outside.empty() ? facts.pid : outside.rbegin()->first;
+    const auto peek = [&](int pid, uint64_t address, size_t size) -> std::optional<std::string> {
+      const auto found = outside.find(pid);
+      return found == outside.end() ? std::nullopt
+                                    : checkpoint::PeekProcess(found->second, address, size);
+    };
+    GODWIT_TRY(checkpoint::Waits waits,
+               checkpoint::ReadWaits(self_.Staging(), clock_, wall_.since_epoch, peek));
+    facts.deadline = waits.deadline;
+    facts.timeouts = std::move(waits.timeouts);
+    return {};
+  }
+
+  // A synchronous call that is put away is kept as an Event call is: its result is to be had,
+  // whoever still waits for it.
+  Result<> Journal() {
+    auto written = work_.journal.WriteNow([&](storage::Database& database) -> Result<> {
+      if (kept.facts.call)
+        GODWIT_TRY(PutCall(database, *kept.facts.call, CallStatus::kRunning, self_.id_));
+      return PutInstance(database, kept);
+    });
+    if (!written) static_cast<void>(work_.blobs.Remove(kept.image));
+    return written;
+  }
+
+  // Runs `step` on the loop while this thread of the pool waits.
+  template <typename Step>
+  std::invoke_result_t<Step&> OnLoop(Step step) {
+    std::promise<std::invoke_result_t<Step&>> promise;
+    asio::post(work_.executor, [&] { promise.set_value(step()); });
+    return promise.get_future().get();
+  }
+
+  Instance& self_;
+  Workplace& work_;
+  Nanos clock_{};
+  WallTime wall_;
+};
+
+asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason) {
+  if (moving_ || ending_ || !MayMove(state(), State::kSuspended) || !alive_ ||
+      (call_ && !delivered_)) {
+    co_return godwit::Fail(Code::kConflict,
+                           "instance '{}' is {} and cannot be put away now (try again when it is "
+                           "READY, BUSY or BLOCKED)",
+                           id_.text, moving_ ? "on its way to another state" : ToString(state()));
+  }
+  if (!workplace_.criu) {
+    obstacle_ = "CRIU is not there (run `godwit doctor`)";
+    try_again_at_ = SteadyTime{Nanos::max()};
+    co_return godwit::Fail(Code::kUnsupported, "{}", obstacle_);
+  }
+  moving_ = true;
+  const SteadyTime begun = workplace_.clock.Steady();
+  MoveReport report;
+  report.memory_before = sandbox_->cgroup().MemoryBytes();
+  Suspension suspension(*this);
+  Result<> done = co_await suspension.HoldConnections();
+  if (done) done = co_await suspension.DumpAndKeep(false);
+  if (!done) {
+    endpoint_->Release();
+    const Result<> why = std::move(done).Within("cannot suspend '{}'", id_.text);
+    const auto obstacles =
+        co_await Offload(workplace_.pool, [&] { return checkpoint::FindObstacles(Pids()); });
+    co_await Offload(workplace_.pool, [&] {
+      checkpoint::EmptyDirectory(Staging());
+      return 0;
+    });
+    obstacle_ = obstacles.empty() ? why.error().reason() : obstacles.front();
+    try_again_at_ =
+        workplace_.clock.Steady() + kFirstPause * (1 << std::min(failures_++, kMostDoublings));
+    log_line_.Warning("{}{}", why.error().ToString(),
+                      obstacles.empty() ? "" : ": " + obstacles.front());
+    moving_ = false;
+    Rescheduled();
+    if (!alive_ && !ending_) ProcessEnded(0);
+    co_return godwit::Fail(why.error().code(), "cannot suspend '{}': {}", id_.text, obstacle_);
+  }
+  GODWIT_FAULT(kProcessGone);
+  while (alive_) co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+  report.memory_after = sandbox_->cgroup().MemoryBytes();
+  report.took = workplace_.clock.Steady() - begun;
+  co_await endpoint_->Drop();
+  kept_ = std::move(suspension.kept);
+  if (call_) call_->kept = true;
+  awake_before_ = kept_->facts.awake;
+  obstacle_.clear();
+  failures_ = 0;
+  reason_ = reason;
+  static_cast<void>(life_.Move(State::kSuspended, std::move(reason)));
+  GODWIT_FAULT(kSuspendJournalled);
+  co_await Offload(workplace_.pool, [&] {
+    checkpoint::EmptyDirectory(Staging());
+    checkpoint::EmptyDirectory(Temporary());
+    sandbox_->cgroup().DropCaches();
+    return 0;
+  });
+  moving_ = false;
+  Rescheduled();
+  ScheduleWake();
+  report.instance = View();
+  co_return report;
+}
+
+asio::awaitable<Result<Diagnosis>> Instance::Try() {
+  Diagnosis diagnosis;
+  diagnosis.function = function_.spec.name;
+  if (moving_ || !alive_)
+    co_return godwit::Fail(Code::kBusy, "instance '{}' is on its way to another state (try again)",
+                           id_.text);
+  if (!workplace_.criu)
+    co_return godwit::Fail(Code::kUnsupported, "CRIU is not there (run `godwit doctor`)");
+  moving_ = true;
+  diagnosis.obstacles =
+      co_await Offload(workplace_.pool, [&] { return checkpoint::FindObstacles(Pids()); });
+  const SteadyTime begun = workplace_.clock.Steady();
+  Suspension suspension(*this);
+  Result<> done = co_await suspension.HoldConnections();
+  if (done) done = co_await suspension.DumpAndKeep(true);
+  endpoint_->Release();
+  diagnosis.dump_took = workplace_.clock.Steady() - begun;
+  diagnosis.image_bytes = co_await Offload(workplace_.pool, [&] {
+    uint64_t bytes = 0;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(Staging(), error))
+      bytes += entry.file_size(error);
+    checkpoint::EmptyDirectory(Staging());
+    return bytes;
+  });
+  diagnosis.checkpoints = done.has_value();
+  if (!done && diagnosis.obstacles.empty()) diagnosis.obstacles.push_back(done.error().ToString());
+  moving_ = false;
+  Rescheduled();
+  if (!alive_ && !ending_) ProcessEnded(0);
+  co_return diagnosis;
+}
+
+}  // namespace godwit::functions

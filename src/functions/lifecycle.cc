@@ -1,0 +1,59 @@
+#include "functions/lifecycle.h"
+
+#include <utility>
+
+namespace godwit::functions {
+
+std::string_view ToString(State state) {
+  switch (state) {
+#define X(name, text, meaning) \
+  case State::name:            \
+    return text;
+    GODWIT_STATES(X)
+#undef X
+  }
+  return "UNKNOWN";
+}
+
+bool MayMove(State from, State to) {
+  using enum State;
+  if (to == kStopped || to == kLost) return from != kStopped && from != kLost;
+  switch (from) {
+    case kStarting:
+      return to == kReady;
+    case kReady:
+      return to == kBusy || to == kSuspended;
+    case kBusy:
+      return to == kReady || to == kBlocked || to == kSuspended;
+    case kBlocked:
+      return to == kBusy || to == kReady || to == kSuspended;
+    case kSuspended:
+      return to == kResuming;
+    case kResuming:  // kSuspended: it could not be brought back, and its image is still good
+      return to == kReady || to == kBusy || to == kSuspended;
+    case kStopped:
+    case kLost:
+      return false;
+  }
+  return false;
+}
+
+Lifecycle::Lifecycle(InstanceId instance, State state, const Clock& clock, Observer observer)
+    : instance_(std::move(instance)),
+      state_(state),
+      clock_(clock),
+      since_(clock.Wall()),
+      observer_(std::move(observer)) {}
+
+Result<> Lifecycle::Move(State to, std::string reason) {
+  if (!MayMove(state_, to)) {
+    return Fail(Code::kInternal, "instance '{}' cannot go from {} to {}", instance_.text,
+                ToString(state_), ToString(to));
+  }
+  const State from = std::exchange(state_, to);
+  since_ = clock_.Wall();
+  observer_({instance_, from, to, since_, std::move(reason)});
+  return {};
+}
+
+}  // namespace godwit::functions

@@ -1,0 +1,19 @@
+#include "functions/model.h"
+
+namespace godwit::functions {
+
+std::string_view ToString(CallStatus status) {
+  switch (status) {
+    case CallStatus::kQueued:
+      return "QUEUED";
+    case CallStatus::kRunning:
+      return "RUNNING";
+    case CallStatus::kSucceeded:
+      return "SUCCEEDED";
+    case CallStatus::kFailed:
+      return "FAILED";
+  }
+  return "UNKNOWN";
+}
+
+}  // namespace godwit::functions

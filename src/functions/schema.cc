@@ -1,0 +1,200 @@
+#include "functions/schema.h"
+
+#include <array>
+
+#include "base/try.h"
+
+namespace godwit::functions {
+namespace {
+
+using storage::Database;
+using storage::Statement;
+
+constexpr std::array<storage::Migration, 1> kMigrations = {
+    {{1, "functions, calls, instances, transitions", R"sql(
+  CREATE TABLE function (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+  CREATE TABLE call (
+    id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, function TEXT NOT NULL, kind INTEGER NOT NULL, status INTEGER NOT NULL,
+    attempt INTEGER NOT NULL, instance TEXT, payload BLOB, client_context TEXT NOT NULL, trace_id TEXT NOT NULL,
+    result BLOB, function_error TEXT, accepted_ns INTEGER NOT NULL, finished_ns INTEGER) STRICT;
+  CREATE INDEX call_finished ON call (finished_ns);
+  CREATE TABLE instance (id TEXT PRIMARY KEY, facts TEXT NOT NULL, image TEXT NOT NULL, image_bytes INTEGER NOT NULL) STRICT;
+  CREATE TABLE transition (
+    slot INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, instance TEXT NOT NULL, before INTEGER NOT NULL, after INTEGER NOT NULL,
+    at_ns INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
+  CREATE INDEX transition_instance ON transition (instance, sequence);
+)sql"}}};
+
+std::optional<std::string> TextOf(const std::optional<InstanceId>& id) {
+  return id ? std::optional(id->text) : std::nullopt;
+}
+
+template <typename... Values>
+Result<> Do(Database& database, std::string_view sql, const Values&... values) {
+  GODWIT_TRY(Statement * statement, database.Cached(sql));
+  statement->BindAll(values...);
+  return statement->Run();
+}
+
+}  // namespace
+
+std::span<const storage::Migration> Migrations() { return kMigrations; }
+
+Result<> PutFunction(Database& database, const Function& function) {
+  return Do(database, "INSERT OR REPLACE INTO function (name, body) VALUES (?, ?)",
+            function.spec.name, FunctionToJson(function));
+}
+
+Result<> DropFunction(Database& database, const std::string& name) {
+  return Do(database, "DELETE FROM function WHERE name = ?", name);
+}
+
+Result<std::vector<Function>> AllFunctions(Database& database) {
+  GODWIT_TRY(Statement * all, database.Cached("SELECT body FROM function ORDER BY name"));
+  std::vector<Function> functions;
+  while (true) {
+    GODWIT_TRY(const bool row, all->Step());
+    if (!row) return functions;
+    GODWIT_TRY(Function function, FunctionFromJson(all->Text(0)));
+    functions.push_back(std::move(function));
+  }
+}
+
+Result<> PutCall(Database& database, const Invocation& call, CallStatus status,
+                 const std::optional<InstanceId>& instance) {
+  return Do(database,
+            "INSERT INTO call (id, sequence, function, kind, status, attempt, instance, payload, "
+            "client_context, trace_id,"
+            " accepted_ns) VALUES (?, (SELECT coalesce(max(sequence), 0) + 1 FROM call), ?, ?, ?, "
+            "?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET status = excluded.status, instance = "
+            "excluded.instance, attempt = excluded.attempt",
+            call.id.text, call.function, static_cast<int64_t>(call.kind),
+            static_cast<int64_t>(status), call.attempt, TextOf(instance),
+            storage::BlobView{call.payload}, call.client_context, call.trace_id,
+            call.accepted.since_epoch.count());
+}
+
+Result<> MarkRunning(Database& database, const RequestId& id, const InstanceId& instance,
+                     int attempt) {
+  return Do(database, "UPDATE call SET status = ?, instance = ?, attempt = ? WHERE id = ?",
+            static_cast<int64_t>(CallStatus::kRunning), instance.text, attempt, id.text);
+}
+
+Result<> FinishCall(Database& database, const Outcome& outcome, WallTime at) {
+  const CallStatus status =
+      outcome.function_error.empty() ? CallStatus::kSucceeded : CallStatus::kFailed;
+  return Do(database,
+            "UPDATE call SET status = ?, result = ?, function_error = ?, finished_ns = ?, payload "
+            "= NULL WHERE id = ?",
+            static_cast<int64_t>(status), storage::BlobView{outcome.payload},
+            outcome.function_error, at.since_epoch.count(), outcome.id.text);
+}
+
+Result<std::optional<CallRecord>> FindCall(Database& database, const RequestId& id) {
+  GODWIT_TRY(
+      Statement * find,
+      database.Cached("SELECT function, kind, status, attempt, instance, result, function_error,"
+                      " accepted_ns, finished_ns FROM call WHERE id = ?"));
+  find->BindAll(id.text);
+  GODWIT_TRY(const bool row, find->Step());
+  if (!row) return std::optional<CallRecord>();
+  CallRecord record;
+  record.id = id;
+  record.function = find->Text(0);
+  record.kind = static_cast<CallKind>(find->Int(1));
+  record.status = static_cast<CallStatus>(find->Int(2));
+  record.attempt = static_cast<int>(find->Int(3));
+  if (!find->IsNull(4)) record.instance = InstanceId{std::string(find->Text(4))};
+  record.payload = find->Blob(5);
+  record.function_error = find->Text(6);
+  record.accepted = WallTime{Nanos(find->Int(7))};
+  if (!find->IsNull(8)) record.finished = WallTime{Nanos(find->Int(8))};
+  find->Reset();
+  return std::optional(std::move(record));
+}
+
+Result<std::vector<KeptCall>> UnfinishedCalls(Database& database) {
+  GODWIT_TRY(
+      Statement * all,
+      database.Cached(
+          "SELECT id, function, kind, status, attempt, instance, payload, client_context, trace_id,"
+          " accepted_ns FROM call WHERE finished_ns IS NULL ORDER BY sequence"));
+  std::vector<KeptCall> kept;
+  while (true) {
+    GODWIT_TRY(const bool row, all->Step());
+    if (!row) return kept;
+    KeptCall call;
+    call.invocation.id = RequestId{std::string(all->Text(0))};
+    call.invocation.function = all->Text(1);
+    call.invocation.kind = static_cast<CallKind>(all->Int(2));
+    call.record.status = static_cast<CallStatus>(all->Int(3));
+    call.invocation.attempt = static_cast<int>(all->Int(4));
+    if (!all->IsNull(5)) call.record.instance = InstanceId{std::string(all->Text(5))};
+    call.invocation.payload = all->Blob(6);
+    call.invocation.client_context = all->Text(7);
+    call.invocation.trace_id = all->Text(8);
+    call.invocation.accepted = WallTime{Nanos(all->Int(9))};
+    kept.push_back(std::move(call));
+  }
+}
+
+Result<> DropCallsFinishedBefore(Database& database, WallTime time) {
+  return Do(database, "DELETE FROM call WHERE finished_ns < ?", time.since_epoch.count());
+}
+
+Result<> PutInstance(Database& database, const KeptInstance& kept) {
+  return Do(database,
+            "INSERT OR REPLACE INTO instance (id, facts, image, image_bytes) VALUES (?, ?, ?, ?)",
+            kept.facts.instance.text, FactsToJson(kept.facts), kept.image.hex, kept.image_bytes);
+}
+
+Result<> DropInstance(Database& database, const InstanceId& id) {
+  return Do(database, "DELETE FROM instance WHERE id = ?", id.text);
+}
+
+Result<std::vector<KeptInstance>> AllInstances(Database& database) {
+  GODWIT_TRY(Statement * all,
+             database.Cached("SELECT facts, image, image_bytes FROM instance ORDER BY id"));
+  std::vector<KeptInstance> kept;
+  while (true) {
+    GODWIT_TRY(const bool row, all->Step());
+    if (!row) return kept;
+    GODWIT_TRY(InstanceFacts facts, FactsFromJson(all->Text(0)));
+    kept.push_back({std::move(facts), storage::BlobId{std::string(all->Text(1))},
+                    static_cast<uint64_t>(all->Int(2))});
+  }
+}
+
+Result<> PutTransition(Database& database, int64_t sequence, const Transition& transition) {
+  return Do(database,
+            "INSERT OR REPLACE INTO transition (slot, sequence, instance, before, after, at_ns, "
+            "reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            sequence % kTransitionsKept, sequence, transition.instance.text,
+            static_cast<int64_t>(transition.from), static_cast<int64_t>(transition.to),
+            transition.at.since_epoch.count(), transition.reason);
+}
+
+Result<std::vector<Transition>> TransitionsOf(Database& database, const InstanceId& id) {
+  GODWIT_TRY(Statement * all, database.Cached("SELECT before, after, at_ns, reason FROM transition "
+                                              "WHERE instance = ? ORDER BY sequence"));
+  all->BindAll(id.text);
+  std::vector<Transition> transitions;
+  while (true) {
+    GODWIT_TRY(const bool row, all->Step());
+    if (!row) return transitions;
+    transitions.push_back({id, static_cast<State>(all->Int(0)), static_cast<State>(all->Int(1)),
+                           WallTime{Nanos(all->Int(2))}, std::string(all->Text(3))});
+  }
+}
+
+Result<int64_t> LastTransition(Database& database) {
+  GODWIT_TRY(Statement * last,
+             database.Cached("SELECT coalesce(max(sequence), 0) FROM transition"));
+  GODWIT_TRY(const bool row, last->Step());
+  const int64_t sequence = row ? last->Int(0) : 0;
+  last->Reset();
+  return sequence;
+}
+
+}  // namespace godwit::functions

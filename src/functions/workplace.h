@@ -1,0 +1,71 @@
+#pragma once
+
+// What every instance of a node needs, made once by node/ and passed down.
+//
+// Threads: constant after start-up; what it refers to says its own. Lifetime: outlives all
+// instances.
+#include <boost/asio/any_io_executor.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "functions/lifecycle.h"
+#include "functions/runtime_port.h"
+#include "sandbox/sandbox.h"
+#include "storage/blobs.h"
+#include "storage/journal.h"
+
+namespace godwit::functions {
+
+struct Settings {
+  Nanos blocked_after =
+      std::chrono::seconds(1);  // a busy instance that ran no instruction for so long is put away
+  Nanos idle_after =
+      std::chrono::seconds(10);  // a ready instance without a call for so long is put away
+  bool keep_awake = false;       // nothing is put away by itself
+  int max_instances = 1000;      // of a function
+  int max_starting = 4;          // at the same time, of the node
+  int max_queued = 1000;         // calls of a function that wait for an instance
+  Nanos keep_results = std::chrono::hours(24);
+  std::string region = "us-east-1";
+  std::string account = "000000000000";
+};
+
+struct Directories {
+  std::string base;       // the sandbox's read-only root
+  std::string instances;  // one directory an instance
+  std::string staging;    // on a tmpfs: images on their way
+  std::string code;       // unpacked functions
+  std::string runtimes;   // python3/, nodejs/
+  std::string logs;       // one file a function
+  std::string kdat;       // CRIU's kernel facts; empty without CRIU
+};
+
+struct Workplace {
+  boost::asio::any_io_executor executor;
+  Pool& pool;
+  sandbox::Workshop workshop;
+  storage::Blobs& blobs;
+  storage::Journal& journal;
+  const Clock& clock;
+  Entropy& entropy;
+  Log log;
+  Settings settings;
+  Directories directories;
+  Fd criu;           // the program; none: nothing can be put away
+  std::string boot;  // the kernel's boot id
+  RuntimeEndpointFactory endpoints;
+  Lifecycle::Observer observe;  // journals every transition
+
+  std::string FunctionArn(const std::string& name) const;
+  // CLOCK_MONOTONIC of an instance with that offset, now.
+  Nanos InstanceClock(Nanos offset) const { return clock.Steady().since_boot + offset; }
+};
+
+}  // namespace godwit::functions
