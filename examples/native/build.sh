@@ -5,4 +5,5 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here}
-"${CXX:-clang++-19}" -std=c++23 -O2 -Wall -Wextra -static -s -o "$out/bootstrap" "$here/handler.cc"
+compiler=${CXX:-$(command -v clang++-19 || command -v g++-14 || command -v c++)}
+"$compiler" -std=c++23 -O2 -Wall -Wextra -static -s -o "$out/bootstrap" "$here/handler.cc"
