@@ -5,8 +5,9 @@
 // Threads: Run() uses the calling one, and one connection that lives as long as the process.
 // Failure: a handler's Failure, or the exception that it throws, becomes the error of that call.
 // Run() returns only if the Runtime API is out of reach, after saying so on stderr; return what it
-// returns. Nothing here has a time-out: a function may be put away in any wait, and come back days
-// later. Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+// returns.
+// Nothing here has a time-out: a function may be put away in any wait, and come back days later.
+// Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 #pragma once
 
 #include <arpa/inet.h>
@@ -18,7 +19,6 @@
 
 #include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -26,7 +26,6 @@
 #include <exception>
 #include <expected>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,7 +38,7 @@ struct Invocation {
   std::string function_arn;  // as invoked
   std::string trace_id;      // these two are empty if the caller gave none
   std::string client_context;
-  std::int64_t deadline_ms = 0;  // since the epoch; the time put away is not in it
+  std::int64_t deadline_ms = 0;  // since the epoch, as of the beginning of the call
   int attempt = 1;               // Godwit's own: counts the runs of an asynchronous call
 };
 
