@@ -20,6 +20,8 @@ LambdaCode CodeFor(Code code) {
       return LambdaCode::kRequestTooLarge;
     case Code::kBusy:
       return LambdaCode::kTooManyRequests;
+    case Code::kStale:
+      return LambdaCode::kPreconditionFailed;
     case Code::kDenied:
       return LambdaCode::kAccessDenied;
     case Code::kUnsupported:

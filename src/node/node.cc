@@ -1,0 +1,245 @@
+#include "node/node.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <set>
+
+#include "admin/admin_api.h"
+#include "aws/lambda_api.h"
+#include "aws/runtime_api.h"
+#include "base/scope.h"
+#include "base/try.h"
+#include "checkpoint/features.h"
+#include "functions/local_platform.h"
+#include "functions/schema.h"
+#include "http/server.h"
+#include "node/ground.h"
+#include "sandbox/launch.h"
+#include "sandbox/seccomp.h"
+#include "storage/lock.h"
+#include "storage/migrations.h"
+#include "storage/node_key.h"
+
+namespace godwit::node {
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono_literals::operator""s;
+
+constexpr size_t kPoolThreads = 8;  // they wait for CRIU and the disk more than they run
+constexpr Nanos kPatience = 5s;     // for requests under way, when the node stops
+
+// Tells systemd, if it asks (sd_notify(3)): one datagram.
+void Notify(const char* state) {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  if (path == nullptr || *path == '\0') return;
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+  if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
+  const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
+  ::sendto(socket.get(), state, std::strlen(state), MSG_NOSIGNAL,
+           reinterpret_cast<const sockaddr*>(&address), size);
+}
+
+// Each sleeper on disk keeps a few descriptors while its walls stand.
+void RaiseFileLimit() {
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+functions::Settings SettingsOf(const cli::NodeConfig& config) {
+  functions::Settings settings;
+  settings.blocked_after = config.blocked_after;
+  settings.idle_after = config.idle_after;
+  settings.keep_awake = config.keep_awake;
+  settings.max_instances = static_cast<int>(config.max_instances);
+  settings.max_queued = static_cast<int>(config.max_queue);
+  settings.keep_results = config.result_keep;
+  settings.region = config.region;
+  settings.account = config.account;
+  return settings;
+}
+
+// CRIU, checked and with its kernel facts kept; none if it does not work here, which is said once.
+Fd PrepareCriu(const cli::NodeConfig& config, functions::Directories& directories, const Log& log) {
+  const std::string kdat = config.data + "/criu.kdat";
+  Result<std::string> path = checkpoint::FindCriu(config.criu);
+  Result<> good = path ? checkpoint::KeepKernelFacts(*path, kdat) : std::unexpected(path.error());
+  Result<Fd> program = good ? Open(*path, O_RDONLY) : std::unexpected(good.error());
+  if (!program) {
+    log.Warning("nothing will be put away: {}", program.error().ToString());
+    return {};
+  }
+  directories.kdat = kdat;
+  return *std::move(program);
+}
+
+// Directories and images of instances that the store does not know are what a killed node left
+// behind.
+Result<> ClearLeftovers(storage::Journal& journal, storage::Blobs& blobs,
+                        const functions::Directories& directories) {
+  std::set<std::string> instances;
+  std::set<std::string> kept;
+  GODWIT_TRY(journal.WriteNow([&](storage::Database& database) -> Result<> {
+    GODWIT_TRY(const auto all, functions::AllInstances(database));
+    for (const auto& instance : all) {
+      instances.insert(instance.facts.instance.text);
+      kept.insert(instance.image.hex);
+      kept.insert(instance.facts.function.zip_id);
+    }
+    GODWIT_TRY(const auto functions, functions::AllFunctions(database));
+    for (const auto& function : functions) kept.insert(function.zip_id);
+    return {};
+  }));
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directories.instances, error)) {
+    if (!instances.contains(entry.path().filename()))
+      std::filesystem::remove_all(entry.path(), error);
+  }
+  GODWIT_TRY(const auto all, blobs.List());
+  for (const auto& blob : all) {
+    if (!kept.contains(blob.hex)) GODWIT_TRY(blobs.Remove(blob));
+  }
+  return {};
+}
+
+class Node {
+ public:
+  explicit Node(const cli::NodeConfig& config)
+      : config_(config), log_("godwit", config.log_level) {}
+
+  Result<> Run() {
+    RaiseFileLimit();
+    std::signal(SIGPIPE, SIG_IGN);
+    GODWIT_TRY(const storage::StoreLock lock, storage::LockStore(config_.data));
+    GODWIT_TRY(functions::Directories directories, PrepareGround(config_.data));
+    GODWIT_TRY(const sandbox::CgroupTree cgroups, ClaimCgroups(config_.data));
+    const ScopeExit close_cgroups([&] { cgroups.Close(); });
+    GODWIT_TRY(const std::string boot, NoteBoot(config_.data, directories));
+    const auto files = DiskFiles();
+    GODWIT_TRY(const storage::NodeKey key, storage::LoadNodeKey(*files, config_.data, entropy_));
+    GODWIT_TRY(const auto blobs, storage::Blobs::Open(config_.data, key, entropy_));
+    GODWIT_TRY(storage::Database database, storage::Database::Open(config_.data + "/godwit.db"));
+    GODWIT_TRY(storage::Migrate(database, functions::Migrations()));
+    int64_t transitions = 0;
+    GODWIT_TRY(transitions, functions::LastTransition(database));
+    storage::Journal journal(std::move(database), log_.Named("journal"));
+    GODWIT_TRY(ClearLeftovers(journal, *blobs, directories));
+    Fd criu = PrepareCriu(config_, directories, log_);
+    GODWIT_TRY(const Fd init, sandbox::LoadInitProgram());
+    GODWIT_TRY(const Fd filter, sandbox::BuildFilter());
+
+    asio::io_context loop(1);
+    Pool pool(kPoolThreads);
+    functions::Workplace workplace{
+        loop.get_executor(),
+        pool,
+        sandbox::Workshop{pool, cgroups, init.get(), filter.get()},
+        *blobs,
+        journal,
+        clock_,
+        entropy_,
+        log_,
+        SettingsOf(config_),
+        directories,
+        std::move(criu),
+        boot,
+        aws::MakeRuntimeEndpoints(loop.get_executor(), log_.Named("runtime-api")),
+        [&journal, &transitions](const functions::Transition& transition) {
+          journal.Note([transition, sequence = ++transitions](storage::Database& open) {
+            return functions::PutTransition(open, sequence, transition);
+          });
+        }};
+    const auto platform = functions::MakeLocalPlatform(workplace);
+    GODWIT_TRY(platform->Start());
+    const Result<> served = Serve(loop, pool, *platform);
+    pool.join();
+    journal.Close();
+    return served;
+  }
+
+ private:
+  Result<> Serve(asio::io_context& loop, Pool& pool, functions::LocalPlatform& platform) {
+    const SteadyTime begun = clock_.Steady();
+    std::vector<Feature> features;
+    aws::LambdaApi lambda(platform, {config_.region, config_.account}, entropy_,
+                          log_.Named("lambda"));
+    std::vector<std::string> endpoints;
+    admin::AdminApi admin(
+        platform,
+        [&] {
+          return admin::NodeInfo{
+              GODWIT_VERSION,          config_.data,           endpoints, ::getpid(),
+              clock_.Steady() - begun, admin::ResidentBytes(), features};
+        },
+        log_.Named("admin"));
+    http::Limits limits;
+    limits.connections = static_cast<size_t>(config_.max_connections);
+    limits.body_bytes = [](std::string_view method, std::string_view path) {
+      return path.starts_with("/godwit/") ? admin::AdminApi::kBodyLimit
+                                          : aws::LambdaApi::BodyLimit(method, path);
+    };
+    http::Server server(
+        loop.get_executor(),
+        [&](http::Request request) -> asio::awaitable<http::Response> {
+          if (admin::AdminApi::Serves(request)) return admin.Handle(std::move(request));
+          return lambda.Handle(std::move(request));
+        },
+        limits, log_.Named("http"));
+    Result<> listening = server.Listen(config_.listen);
+    asio::signal_set signals(loop, SIGINT, SIGTERM);
+    asio::co_spawn(
+        loop,
+        [&]() -> asio::awaitable<void> {
+          if (listening) {
+            endpoints = server.endpoints();
+            log_.Info("godwit {} serves {} from '{}'", GODWIT_VERSION,
+                      endpoints.empty() ? config_.listen : endpoints.front(), config_.data);
+            Notify("READY=1");
+            features =
+                co_await Offload(pool, [&] { return checkpoint::ProbeFeatures(config_.criu); });
+            co_await signals.async_wait(asio::use_awaitable);
+            log_.Info("stops: what runs is put away, what is put away stays");
+            Notify("STOPPING=1");
+          }
+          signals.async_wait([](const boost::system::error_code& error, int) {
+            if (!error) std::_Exit(1);
+          });
+          co_await platform.Stop();
+          co_await server.Drain(kPatience);
+          signals.cancel();
+        },
+        [](std::exception_ptr escaped) {
+          if (escaped) std::rethrow_exception(escaped);
+        });
+    loop.run();
+    return listening;
+  }
+
+  const cli::NodeConfig& config_;
+  Log log_;
+  SystemClock clock_;
+  SystemEntropy entropy_;
+};
+
+}  // namespace
+
+Result<> RunNode(const cli::NodeConfig& config) { return Node(config).Run(); }
+
+}  // namespace godwit::node
