@@ -75,12 +75,12 @@ TEST_F(AdminApiTest, InstancesHaveEveryFieldThatPsPromises) {
   platform_.instances[1].memory_bytes = 13'700'000;
   const auto list = json::parse(Get("/godwit/v1/instances").body).as_array();
   ASSERT_EQ(list.size(), 2u);
-  EXPECT_EQ(
-      json::serialize(list[0]),
-      R"({"instance":"i-3f9a0c51b2","function":"reminder","state":"SUSPENDED",)"
-      R"("request_id":"6f1c2a90-0d3e-4b5a-9b1e-2f60c1d7a411","memory_bytes":0,"image_bytes":2400000,)"
-      R"("wakes_at":"2026-11-22T01:19:18.123Z","reason":"sleeps",)"
-      R"("since":"2026-11-22T01:19:00.123Z","pid":0})");
+  EXPECT_EQ(json::serialize(list[0]),
+            R"({"instance":"i-3f9a0c51b2","function":"reminder","state":"SUSPENDED",)"
+            R"("request_id":"6f1c2a90-0d3e-4b5a-9b1e-2f60c1d7a411","memory_bytes":0,)"
+            R"("image_bytes":2400000,)"
+            R"("wakes_at":"2026-11-22T01:19:18.123Z","reason":"sleeps",)"
+            R"("since":"2026-11-22T01:19:00.123Z","pid":0})");
   EXPECT_TRUE(list[1].at("request_id").is_null());
   EXPECT_TRUE(list[1].at("wakes_at").is_null());
   EXPECT_EQ(list[1].at("pid"), 4711);
@@ -190,11 +190,12 @@ TEST_F(AdminApiTest, TheNodeTellsOfItself) {
   platform_.instances = {View("i-0000000001", kReady), View("i-0000000002", kSuspended),
                          View("i-0000000003", kSuspended)};
   platform_.functions.resize(2);
-  EXPECT_EQ(
-      Get("/godwit/v1/node").body,
-      R"({"version":"0.1.0","data":"/data","endpoints":["127.0.0.1:9000"],"pid":77,"uptime_ms":65000,)"
-      R"("rss_bytes":21000000,"features":[{"name":"CRIU","present":true,"detail":"4.1.1","cost":"much"}],)"
-      R"("functions":2,"instances":{"READY":1,"SUSPENDED":2}})");
+  EXPECT_EQ(Get("/godwit/v1/node").body,
+            R"({"version":"0.1.0","data":"/data","endpoints":["127.0.0.1:9000"],"pid":77,)"
+            R"("uptime_ms":65000,)"
+            R"("rss_bytes":21000000,"features":[{"name":"CRIU","present":true,"detail":"4.1.1",)"
+            R"("cost":"much"}],)"
+            R"("functions":2,"instances":{"READY":1,"SUSPENDED":2}})");
   EXPECT_GT(ResidentBytes(), 100'000u);
 }
 

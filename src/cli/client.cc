@@ -17,8 +17,9 @@ Code CodeOfStatus(int status) {
     case 403:
       return Code::kDenied;
     case 409:
-    case 412:
       return Code::kConflict;
+    case 412:
+      return Code::kStale;
     case 413:
       return Code::kTooLarge;
     case 429:

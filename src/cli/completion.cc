@@ -59,7 +59,8 @@ std::string BashCompletion(std::span<const Verb> verbs) {
   }
   return fmt::format(R"(# bash completion for godwit
 _godwit() {{
-  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} verb=${{COMP_WORDS[1]}} flags=
+  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}}
+  local verb=${{COMP_WORDS[1]}} flags=
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W '{}' -- "$word"))
     return

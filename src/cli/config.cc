@@ -111,9 +111,9 @@ std::string ConfigReference() {
       "# Configuration of a node\n\n"
       "<!-- Made from the table in src/cli/config_keys.cc; a test compares the two. -->\n\n"
       "`godwit node --config FILE` reads a TOML file. Each key also is a flag, with `-` for `_`, "
-      "and "
-      "a flag\noverrides the file. A key that is not in this list is an error. Lengths of time are "
-      "written as `500ms`,\n`1s`, `10m`, `24h` or `7d`.\n\n"
+      "and\n"
+      "a flag overrides the file. A key that is not in this list is an error. Lengths of time are\n"
+      "written as `500ms`, `1s`, `10m`, `24h` or `7d`.\n\n"
       "A file with every key at its default:\n\n```toml\n";
   for (const auto& key : ConfigKeys()) {
     if (key.fallback.empty()) {

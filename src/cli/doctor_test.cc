@@ -30,9 +30,9 @@ TEST(DoctorTest, WithoutANodeItLooksAtThisMachine) {
 
 TEST(DoctorTest, WithANodeItIsTheNodesView) {
   TestShell shell;
-  shell.Answers(
-      "GET /godwit/v1/node", 200,
-      R"({"version":"0.1.0","data":"/var/lib/godwit","pid":77,"rss_bytes":21000000,"uptime_ms":65000,
+  shell.Answers("GET /godwit/v1/node", 200,
+                R"({"version":"0.1.0","data":"/var/lib/godwit","pid":77,
+                "rss_bytes":21000000,"uptime_ms":65000,
                 "functions":2,"instances":{"READY":1,"SUSPENDED":3},
                 "features":[{"name":"CRIU","present":true,"detail":"4.1.1","cost":""}]})");
   const auto heard = shell.Type({"doctor"});
@@ -47,9 +47,9 @@ TEST(DoctorTest, WithANodeItIsTheNodesView) {
 
 TEST(DoctorTest, AFunctionThatWillCheckpoint) {
   TestShell shell;
-  shell.Answers(
-      "GET /godwit/v1/functions/greeter/diagnosis", 200,
-      R"({"function":"greeter","checkpoints":true,"obstacles":[],"image_bytes":2400000,"dump_us":31000})");
+  shell.Answers("GET /godwit/v1/functions/greeter/diagnosis", 200,
+                R"({"function":"greeter","checkpoints":true,"obstacles":[],)"
+                R"("image_bytes":2400000,"dump_us":31000})");
   const auto heard = shell.Type({"doctor", "greeter"});
   EXPECT_EQ(heard.exit, 0);
   EXPECT_EQ(heard.out, "greeter will checkpoint: image 2.40 MB, dumped in 31.0 ms\n");

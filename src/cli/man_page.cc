@@ -11,7 +11,7 @@ namespace {
 std::string Plain(std::string_view text) {
   std::string result;
   for (const char c : text) {
-    if (std::string_view("_*\\#`[]|.").contains(c) && c != '.') result += '\\';
+    if (std::string_view("_*\\#`[]|").contains(c)) result += '\\';
     result += c;
   }
   return result;

@@ -49,8 +49,8 @@ Heard TestShell::Type(const std::vector<std::string>& words) {
                              return {};
                            }),
                            [this] { return features; });
-  const Transport transport = [this](std::string_view to,
-                                     http::Request request) -> Result<http::Response> {
+  const Transport script = [this](std::string_view to,
+                                  http::Request request) -> Result<http::Response> {
     url = to;
     if (!reachable) return Fail(Code::kUnavailable, "cannot reach '{}': Connection refused", to);
     asked.push_back(request.method + " " + request.target +
@@ -59,7 +59,7 @@ Heard TestShell::Type(const std::vector<std::string>& words) {
     return Answer(request);
   };
   const int exit = Run(verbs, words,
-                       {.transport = transport,
+                       {.transport = transport ? transport : script,
                         .out = output,
                         .in = in,
                         .clock = clock,

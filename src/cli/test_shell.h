@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/feature.h"
+#include "cli/client.h"
 #include "cli/config.h"
 #include "cli/output.h"
 #include "http/message.h"
@@ -41,6 +42,7 @@ class TestShell {
   Output::Style style;
   WallTime now;
   std::vector<Nanos> pauses;
+  Transport transport;    // if set, it takes the place of the script
   bool reachable = true;  // false: connection refused
   std::vector<Feature> features;
   NodeConfig started;  // what the verb `node` was run with

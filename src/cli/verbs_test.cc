@@ -26,12 +26,14 @@ TEST(ListTest, ATableOfAllPages) {
   shell.Answers(
       "GET /2015-03-31/functions/", 200,
       R"({"Functions":[{"FunctionName":"greeter","Runtime":"python3","Handler":"greeter.handler",
-                "MemorySize":128,"Timeout":3,"CodeSize":612,"LastModified":"2026-11-22T00:57:00.000+0000"}],
+                "MemorySize":128,"Timeout":3,"CodeSize":612,
+                "LastModified":"2026-11-22T00:57:00.000+0000"}],
                 "NextMarker":"a b"})");
   shell.Answers(
       "GET /2015-03-31/functions/?Marker=a%20b", 200,
       R"({"Functions":[{"FunctionName":"native","Runtime":"provided","Handler":"bootstrap",
-                "MemorySize":1024,"Timeout":900,"CodeSize":1250000,"LastModified":"2026-11-20T01:00:00Z"}]})");
+                "MemorySize":1024,"Timeout":900,"CodeSize":1250000,
+                "LastModified":"2026-11-20T01:00:00Z"}]})");
   EXPECT_EQ(shell.Type({"list"}).out,
             "FUNCTION  RUNTIME   HANDLER           MEMORY  TIMEOUT     CODE  MODIFIED\n"
             "greeter   python3   greeter.handler   128 MB      3 s    612 B  3 min ago\n"
@@ -128,11 +130,11 @@ TEST(InvokeTest, TheLogTailGoesToStandardError) {
 TEST(InvokeTest, AsJsonItHasTheWholeAnswer) {
   TestShell shell;
   shell.Answers("POST /2015-03-31/functions/f/invocations", Answer("[1.50]"));
-  EXPECT_EQ(
-      shell.Type({"invoke", "f", "--json"}).out,
-      R"({"request_id":"6f1c2a90-0d3e-4b5a-9b1e-2f60c1d7a411","status_code":200,)"
-      R"("executed_version":"$LATEST","function_error":null,"log_tail":"START\nhello\n","payload":[1.50]})"
-      "\n");
+  EXPECT_EQ(shell.Type({"invoke", "f", "--json"}).out,
+            R"({"request_id":"6f1c2a90-0d3e-4b5a-9b1e-2f60c1d7a411","status_code":200,)"
+            R"("executed_version":"$LATEST","function_error":null,"log_tail":"START\nhello\n",)"
+            R"("payload":[1.50]})"
+            "\n");
 }
 
 TEST(InvokeTest, AsyncPrintsTheRequestId) {
@@ -202,7 +204,8 @@ constexpr auto kInstances = R"([
   "image_bytes":2400000,"request_id":"6f1c2a90-0d3e-4b5a-9b1e-2f60c1d7a411",
   "wakes_at":"2026-11-22T01:00:18.000Z","reason":"sleeps","since":"2026-11-22T00:59:00.000Z"},
  {"instance":"i-77aa0c51b2","function":"greeter","state":"READY","pid":4711,"memory_bytes":13700000,
-  "image_bytes":0,"request_id":null,"wakes_at":null,"reason":"","since":"2026-11-22T00:59:00.000Z"}])";
+  "image_bytes":0,"request_id":null,"wakes_at":null,"reason":"",
+  "since":"2026-11-22T00:59:00.000Z"}])";
 
 TEST(PsTest, ATable) {
   TestShell shell;
