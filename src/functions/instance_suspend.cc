@@ -61,9 +61,9 @@ class Suspension {
 
   asio::awaitable<Result<>> DumpAndKeep(bool leave_running) {
     GODWIT_CO_TRY(Channel channel, MakeChannel());
-    GODWIT_CO_TRY(const auto driver,
-                  co_await self_.sandbox_->StartDriver(work_.criu.get(), std::move(channel.theirs),
-                                                       {"criu", "swrk", "3"}, {}));
+    GODWIT_CO_TRY(const auto driver, co_await self_.sandbox_->StartDriver(
+                                         work_.criu.get(), std::move(channel.theirs),
+                                         {"criu", "swrk", "3"}, {.real_uid = self_.uid_}));
     static_cast<void>(driver);
     co_return co_await Offload(work_.pool, [&]() -> Result<> {
       checkpoint::DumpRequest request{self_.process_.inside, sandbox::kImagesPath, self_.Staging(),

@@ -57,6 +57,7 @@ class NativeSandbox : public Sandbox {
     Request request;
     request.op = Op::kStartDriver;
     request.next_pid = options.first_pid;
+    request.uid = options.real_uid;
     std::vector<int> fds = {program, channel.get()};
     std::vector<Fd> groups;
     if (options.charged) {

@@ -38,6 +38,7 @@ struct Program {
 
 struct DriverOptions {
   bool charged = false;             // runs in the instance's control group
+  uint32_t real_uid = 0;            // it is root, but some calls look at the real user only
   int first_pid = kFirstDriverPid;  // its pid inside, and above: out of the way of what it restores
 };
 
