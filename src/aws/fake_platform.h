@@ -90,7 +90,7 @@ class FakePlatform : public functions::Platform {
     if (found == functions.end()) co_return Missing(name);
     functions::Function& function = found->second;
     if (patch.revision_id && *patch.revision_id != function.revision_id) {
-      co_return Fail(Code::kConflict, "the revision moved on");
+      co_return Fail(Code::kStale, "the revision moved on");
     }
     if (patch.timeout) function.spec.timeout = *patch.timeout;
     if (patch.memory_mb) function.spec.memory_mb = *patch.memory_mb;

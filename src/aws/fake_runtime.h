@@ -43,6 +43,7 @@ class FakeCalls : public functions::RuntimeCalls {
     invocation.payload = payload;
     Give(std::move(invocation));
   }
+  // When what was given has been handed out.
   void End() {
     ending_ = true;
     given_.cancel();
@@ -59,7 +60,7 @@ class FakeCalls : public functions::RuntimeCalls {
       co_await given_.async_wait(asio::as_tuple(asio::use_awaitable));
     }
     --waiting;
-    if (ending_ || cancelled()) co_return godwit::Fail(Code::kClosing, "it ends");
+    if (queue_.empty() || cancelled()) co_return godwit::Fail(Code::kClosing, "it ends");
     co_await asio::this_coro::throw_if_cancelled(true);
     running_ = std::move(queue_.front());
     queue_.pop_front();

@@ -69,6 +69,11 @@ LambdaError Translate(const Error& error, std::string_view arn) {
       return {code, fmt::format("Function not found: {}", arn), {}};
     case LambdaCode::kTooManyRequests:
       return {code, "Rate Exceeded.", "ConcurrentInvocationLimitExceeded"};
+    case LambdaCode::kPreconditionFailed:
+      return {code,
+              "The Revision Id provided does not match the latest Revision Id. Call the "
+              "GetFunction/GetAlias API to retrieve the latest Revision Id",
+              {}};
     default:
       return {code, error.ToString(), {}};
   }

@@ -26,16 +26,6 @@ std::string OriginOf(const http::Request& request) {
   return fmt::format("http://{}", host.empty() ? "127.0.0.1" : host);
 }
 
-// An update's conflict is always about the revision: nothing else is compared.
-LambdaError WhyNotUpdated(const Error& error, const FunctionRef& ref) {
-  if (error.code() != Code::kConflict) return Translate(error, ref.QualifiedArn());
-  return {LambdaCode::kPreconditionFailed,
-          "The Revision Id provided does not match the latest Revision Id. Call the "
-          "GetFunction/GetAlias API to "
-          "retrieve the latest Revision Id",
-          {}};
-}
-
 LambdaResult<int64_t> PageSize(const http::Request& request) {
   const auto given = request.Param("MaxItems");
   if (!given) return kPage;
@@ -73,7 +63,7 @@ asio::awaitable<LambdaApi::Answer> LambdaApi::UpdateCode(FunctionRef ref, http::
   GODWIT_CO_TRY(auto deployment, DecodeUpdateCode(request.body));
   request.body = std::string();
   auto updated = co_await platform_.UpdateCode(ref.name, std::move(deployment));
-  if (!updated) co_return std::unexpected(WhyNotUpdated(updated.error(), ref));
+  if (!updated) co_return std::unexpected(Translate(updated.error(), ref.QualifiedArn()));
   co_return JsonAnswer(200, ConfigurationJson(*updated, ref));
 }
 
@@ -81,7 +71,7 @@ asio::awaitable<LambdaApi::Answer> LambdaApi::UpdateConfiguration(FunctionRef re
                                                                   http::Request& request) {
   GODWIT_CO_TRY(auto patch, DecodeUpdateConfiguration(request.body));
   auto updated = co_await platform_.UpdateConfiguration(ref.name, std::move(patch));
-  if (!updated) co_return std::unexpected(WhyNotUpdated(updated.error(), ref));
+  if (!updated) co_return std::unexpected(Translate(updated.error(), ref.QualifiedArn()));
   co_return JsonAnswer(200, ConfigurationJson(*updated, ref));
 }
 

@@ -2,7 +2,8 @@
 
 // Bytes as text: hexadecimal, base64 (RFC 4648 section 4), SHA-256 and percent-encoding.
 //
-// Threads: any. Failure: decoders return nullopt for text that is not what they decode, never a part of it.
+// Threads: any. Failure: decoders return nullopt for text that is not what they decode, never a
+// part of it.
 #include <optional>
 #include <string>
 #include <string_view>

@@ -1,9 +1,10 @@
 #pragma once
 
-// Time as Godwit keeps it: the wall clock for what must hold over restarts, the steady clock for waits within one boot.
+// Time as Godwit keeps it: the wall clock for what must hold over restarts, the steady clock for
+// waits within one boot.
 //
-// Both are signed nanoseconds in strong types, so that one is never taken for the other. The Clock is a seam: tests
-// hold it still. Threads: any. Failure: none.
+// Both are signed nanoseconds in strong types, so that one is never taken for the other. The Clock
+// is a seam: tests hold it still. Threads: any. Failure: none.
 #include <chrono>
 #include <compare>
 #include <string>
@@ -44,7 +45,8 @@ class SystemClock : public Clock {
   SteadyTime Steady() const override;
 };
 
-// "2026-11-22T01:19:00.123+0000", as Lambda writes LastModified (ISO 8601 with offset, milliseconds).
+// "2026-11-22T01:19:00.123+0000", as Lambda writes LastModified (ISO 8601 with offset,
+// milliseconds).
 std::string FormatIso(WallTime time);
 
 }  // namespace godwit

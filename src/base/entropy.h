@@ -2,7 +2,8 @@
 
 // Randomness, as a seam: keys and identifiers in production, a fixed sequence in a test.
 //
-// Threads: any. Failure: none; the kernel's generator does not fail once it is seeded (getrandom(2)).
+// Threads: any. Failure: none; the kernel's generator does not fail once it is seeded
+// (getrandom(2)).
 #include <cstddef>
 #include <string>
 

@@ -2,20 +2,21 @@
 
 // Points where a test may stop the process or make a step fail.
 //
-// In builds with GODWIT_FAULTS the variable GODWIT_FAULT chooses: "102:kill" ends the process at point 102, nothing
-// flushed; "102:kill:2" at the second visit; "102:fail" makes GODWIT_FAULT_FAILS(...) true there. In a release both are
-// nothing. A number never gets a second meaning. Threads: any.
-#define GODWIT_FAULT_POINTS(X)                                                    \
-  X(kInvocationAccepted, 101, "an Event call is durable, its caller not told")    \
-  X(kResultKept, 102, "a result is durable, its caller not told")                 \
+// In builds with GODWIT_FAULTS the variable GODWIT_FAULT chooses: "102:kill" ends the process at
+// point 102, nothing flushed; "102:kill:2" at the second visit; "102:fail" makes
+// GODWIT_FAULT_FAILS(...) true there. In a release both are nothing. A number never gets a second
+// meaning. Threads: any.
+#define GODWIT_FAULT_POINTS(X)                                                     \
+  X(kInvocationAccepted, 101, "an Event call is durable, its caller not told")     \
+  X(kResultKept, 102, "a result is durable, its caller not told")                  \
   X(kImageDumped, 201, "the image is staged, the process still alive and stopped") \
   X(kImageStored, 202, "the image is stored, the process still alive and stopped") \
-  X(kImageStoreFull, 203, "storing the image finds no space")                     \
-  X(kProcessGone, 204, "the process is gone, the journal does not know yet")      \
-  X(kSuspendJournalled, 205, "the suspension is durable, staging not tidied")     \
-  X(kRestoreStarted, 301, "the image is staged for a restore, nothing runs")      \
-  X(kRestored, 302, "the process runs again, the journal does not know yet")      \
-  X(kResumeJournalled, 303, "the resume is durable, the image still kept")        \
+  X(kImageStoreFull, 203, "storing the image finds no space")                      \
+  X(kProcessGone, 204, "the process is gone, the journal does not know yet")       \
+  X(kSuspendJournalled, 205, "the suspension is durable, staging not tidied")      \
+  X(kRestoreStarted, 301, "the image is staged for a restore, nothing runs")       \
+  X(kRestored, 302, "the process runs again, the journal does not know yet")       \
+  X(kResumeJournalled, 303, "the resume is durable, the image still kept")         \
   X(kSandboxBuilt, 401, "walls stand, no process inside")
 
 namespace godwit::fault {

@@ -24,7 +24,10 @@ TEST(FaultDeathTest, FailsWhereItIsAskedTo) {
   EXPECT_EXIT(
       {
         ::setenv("GODWIT_FAULT", "203:fail", 1);
-        std::exit(fault::Reach(fault::Point::kImageStoreFull) && !fault::Reach(fault::Point::kImageStored) ? 7 : 8);
+        std::exit(fault::Reach(fault::Point::kImageStoreFull) &&
+                          !fault::Reach(fault::Point::kImageStored)
+                      ? 7
+                      : 8);
       },
       testing::ExitedWithCode(7), "");
 }

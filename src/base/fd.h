@@ -2,7 +2,8 @@
 
 // An owned file descriptor, and reads and writes that finish what they began.
 //
-// Threads: an Fd is used by one thread at a time. Failure: errors name what the caller says it is doing.
+// Threads: an Fd is used by one thread at a time. Failure: errors name what the caller says it is
+// doing.
 #include <cstddef>
 #include <span>
 #include <string>

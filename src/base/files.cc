@@ -41,9 +41,11 @@ class Disk : public Files {
         return FailErrno(errno, "cannot sync '{}'", path);
       }
     }
-    if (::rename(part.c_str(), path.c_str()) != 0) return FailErrno(errno, "cannot write '{}'", path);
+    if (::rename(part.c_str(), path.c_str()) != 0)
+      return FailErrno(errno, "cannot write '{}'", path);
     tidy.Release();
-    if (durability == Durability::kDurable) return SyncPath(fs::path(path).parent_path(), O_RDONLY | O_DIRECTORY);
+    if (durability == Durability::kDurable)
+      return SyncPath(fs::path(path).parent_path(), O_RDONLY | O_DIRECTORY);
     return {};
   }
 

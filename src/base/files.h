@@ -2,9 +2,9 @@
 
 // The file system as storage/ sees it: whole files, written atomically, made durable on request.
 //
-// Use it for whatever must survive a crash. `DiskFiles()` is the real one; tests have their own that runs out of space
-// or forgets what was not synced. Paths are absolute. Threads: any, concurrently.
-// Failure: kNotFound, kNoSpace, kDenied, kInternal, each naming the path.
+// Use it for whatever must survive a crash. `DiskFiles()` is the real one; tests have their own
+// that runs out of space or forgets what was not synced. Paths are absolute. Threads: any,
+// concurrently. Failure: kNotFound, kNoSpace, kDenied, kInternal, each naming the path.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -30,7 +30,8 @@ class Files {
   // The whole file; kTooLarge beyond `limit` bytes.
   virtual Result<std::string> Read(const std::string& path, size_t limit) = 0;
   // Puts `bytes` at `path`, mode 0600: readers see the old file or the new one, never a part.
-  virtual Result<> Write(const std::string& path, std::string_view bytes, Durability durability) = 0;
+  virtual Result<> Write(const std::string& path, std::string_view bytes,
+                         Durability durability) = 0;
   // Makes an earlier kCached write durable.
   virtual Result<> Sync(const std::string& path) = 0;
   virtual Result<> Remove(const std::string& path) = 0;

@@ -3,8 +3,8 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -23,21 +23,22 @@ Gate::~Gate() {
 Result<> Gate::Spawn(asio::awaitable<void> task) {
   if (closing_) return Fail(Code::kClosing, "the gate is closed");
   const auto place = inside_.emplace(inside_.end());
-  asio::co_spawn(executor_, std::move(task),
-                 asio::bind_cancellation_slot(place->slot(), [this, place](std::exception_ptr escaped) {
-                   inside_.erase(place);
-                   if (inside_.empty()) emptied_.cancel();
-                   if (!escaped) return;
-                   try {
-                     std::rethrow_exception(escaped);
-                   } catch (const boost::system::system_error& error) {
-                     if (closing_ && error.code() == asio::error::operation_aborted) return;
-                     std::fprintf(stderr, "godwit: a background task failed: %s\n", error.what());
-                   } catch (const std::exception& error) {
-                     std::fprintf(stderr, "godwit: a background task failed: %s\n", error.what());
-                   }
-                   std::abort();
-                 }));
+  asio::co_spawn(
+      executor_, std::move(task),
+      asio::bind_cancellation_slot(place->slot(), [this, place](std::exception_ptr escaped) {
+        inside_.erase(place);
+        if (inside_.empty()) emptied_.cancel();
+        if (!escaped) return;
+        try {
+          std::rethrow_exception(escaped);
+        } catch (const boost::system::system_error& error) {
+          if (closing_ && error.code() == asio::error::operation_aborted) return;
+          std::fprintf(stderr, "godwit: a background task failed: %s\n", error.what());
+        } catch (const std::exception& error) {
+          std::fprintf(stderr, "godwit: a background task failed: %s\n", error.what());
+        }
+        std::abort();
+      }));
   return {};
 }
 

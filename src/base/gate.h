@@ -2,9 +2,10 @@
 
 // The door of a component that works in the background, and the only way to start such work.
 //
-// Then shutting down is `co_await gate.Close()`, and nothing that the work uses is destroyed under it. A Gate is the last
-// member of its owner. Threads: one loop. Lifetime: destroyed with somebody inside, it aborts.
-// Failure: Spawn() gives kClosing once Close() began; an exception that leaves a task ends the process with its text.
+// Then shutting down is `co_await gate.Close()`, and nothing that the work uses is destroyed under
+// it. A Gate is the last member of its owner. Threads: one loop. Lifetime: destroyed with somebody
+// inside, it aborts. Failure: Spawn() gives kClosing once Close() began; an exception that leaves a
+// task ends the process with its text.
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>

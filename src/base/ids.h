@@ -2,8 +2,9 @@
 
 // The names of things: instances, requests.
 //
-// Strong types, so that an instance's name is never taken for a request's. Threads: values. Failure: Parse() returns
-// nullopt for text that is no such name, which makes it safe to use in a path.
+// Strong types, so that an instance's name is never taken for a request's. Threads: values.
+// Failure: Parse() returns nullopt for text that is no such name, which makes it safe to use in a
+// path.
 #include <compare>
 #include <functional>
 #include <optional>
@@ -14,7 +15,8 @@
 
 namespace godwit {
 
-// "i-" and ten lower-case hexadecimal digits, such as i-3f9a0c51b2: short enough to type, wide enough never to meet.
+// "i-" and ten lower-case hexadecimal digits, such as i-3f9a0c51b2: short enough to type, wide
+// enough never to meet.
 struct InstanceId {
   std::string text;
   static InstanceId New(Entropy& entropy);
@@ -34,9 +36,13 @@ struct RequestId {
 
 template <>
 struct std::hash<godwit::InstanceId> {
-  size_t operator()(const godwit::InstanceId& id) const noexcept { return std::hash<std::string>()(id.text); }
+  size_t operator()(const godwit::InstanceId& id) const noexcept {
+    return std::hash<std::string>()(id.text);
+  }
 };
 template <>
 struct std::hash<godwit::RequestId> {
-  size_t operator()(const godwit::RequestId& id) const noexcept { return std::hash<std::string>()(id.text); }
+  size_t operator()(const godwit::RequestId& id) const noexcept {
+    return std::hash<std::string>()(id.text);
+  }
 };

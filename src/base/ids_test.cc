@@ -16,11 +16,13 @@ TEST(IdsTest, NewNamesParseAndDiffer) {
 }
 
 TEST(IdsTest, WhatIsNoNameIsRefused) {
-  for (const char* text : {"", "i-", "i-../../etc", "i-3F9A0C51B2", "i-3f9a0c51b2x", "j-3f9a0c51b2"}) {
+  for (const char* text :
+       {"", "i-", "i-../../etc", "i-3F9A0C51B2", "i-3f9a0c51b2x", "j-3f9a0c51b2"}) {
     EXPECT_EQ(InstanceId::Parse(text), std::nullopt) << text;
   }
-  for (const char* text : {"", "8476a536-e9f4-11e8-9739-2dfe598c3fc", "8476a536-e9f4-11e8-9739-2dfe598c3fcG",
-                           "8476a536.e9f4-11e8-9739-2dfe598c3fcd"}) {
+  for (const char* text :
+       {"", "8476a536-e9f4-11e8-9739-2dfe598c3fc", "8476a536-e9f4-11e8-9739-2dfe598c3fcG",
+        "8476a536.e9f4-11e8-9739-2dfe598c3fcd"}) {
     EXPECT_EQ(RequestId::Parse(text), std::nullopt) << text;
   }
 }

@@ -2,8 +2,8 @@
 
 // The node's own log: one line an event, on standard error, with time and level.
 //
-// Who handles an error logs it, once; who passes it on does not. A Log is passed down from the composition root.
-// Threads: any. Failure: a line that cannot be written is lost.
+// Who handles an error logs it, once; who passes it on does not. A Log is passed down from the
+// composition root. Threads: any. Failure: a line that cannot be written is lost.
 #include <fmt/core.h>
 
 #include <memory>
@@ -26,19 +26,23 @@ class Log {
 
   template <typename... Args>
   void Debug(fmt::format_string<Args...> text, Args&&... args) const {
-    if (level_ <= LogLevel::kDebug) Write(LogLevel::kDebug, fmt::format(text, std::forward<Args>(args)...));
+    if (level_ <= LogLevel::kDebug)
+      Write(LogLevel::kDebug, fmt::format(text, std::forward<Args>(args)...));
   }
   template <typename... Args>
   void Info(fmt::format_string<Args...> text, Args&&... args) const {
-    if (level_ <= LogLevel::kInfo) Write(LogLevel::kInfo, fmt::format(text, std::forward<Args>(args)...));
+    if (level_ <= LogLevel::kInfo)
+      Write(LogLevel::kInfo, fmt::format(text, std::forward<Args>(args)...));
   }
   template <typename... Args>
   void Warning(fmt::format_string<Args...> text, Args&&... args) const {
-    if (level_ <= LogLevel::kWarning) Write(LogLevel::kWarning, fmt::format(text, std::forward<Args>(args)...));
+    if (level_ <= LogLevel::kWarning)
+      Write(LogLevel::kWarning, fmt::format(text, std::forward<Args>(args)...));
   }
   template <typename... Args>
   void Error(fmt::format_string<Args...> text, Args&&... args) const {
-    if (level_ <= LogLevel::kError) Write(LogLevel::kError, fmt::format(text, std::forward<Args>(args)...));
+    if (level_ <= LogLevel::kError)
+      Write(LogLevel::kError, fmt::format(text, std::forward<Args>(args)...));
   }
 
  private:

@@ -13,22 +13,25 @@ namespace asio = boost::asio;
 
 namespace {
 
-// Completes on the caller's executor, whatever thread did the work. No cancellation slot is taken: the work holds
-// references into the waiting coroutine, which therefore may not leave early.
+// Completes on the caller's executor, whatever thread did the work. No cancellation slot is taken:
+// the work holds references into the waiting coroutine, which therefore may not leave early.
 template <typename Token>
 auto AsyncRun(Pool& pool, asio::any_io_executor back, std::function<void()>& work, Token&& token) {
   return asio::async_initiate<Token, void(std::exception_ptr)>(
       [&pool, back, &work](auto handler) {
-        asio::post(pool, [back, &work, handler = std::move(handler),
-                          busy = asio::prefer(back, asio::execution::outstanding_work.tracked)]() mutable {
-          std::exception_ptr escaped;
-          try {
-            work();
-          } catch (...) {
-            escaped = std::current_exception();
-          }
-          asio::post(busy, [handler = std::move(handler), escaped]() mutable { std::move(handler)(escaped); });
-        });
+        asio::post(
+            pool, [back, &work, handler = std::move(handler),
+                   busy = asio::prefer(back, asio::execution::outstanding_work.tracked)]() mutable {
+              std::exception_ptr escaped;
+              try {
+                work();
+              } catch (...) {
+                escaped = std::current_exception();
+              }
+              asio::post(busy, [handler = std::move(handler), escaped]() mutable {
+                std::move(handler)(escaped);
+              });
+            });
       },
       token);
 }

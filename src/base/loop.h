@@ -2,14 +2,16 @@
 
 // The loop on which all of a node's state lives, and the pool for work that blocks.
 //
-// One thread runs the loop, and everything that is not said to be thread-safe belongs to it: no locks, no races. What
-// waits for the kernel (CRIU, zstd, SQLite, fsync, walking a directory) goes to the pool:
+// One thread runs the loop, and everything that is not said to be thread-safe belongs to it: no
+// locks, no races. What waits for the kernel (CRIU, zstd, SQLite, fsync, walking a directory) goes
+// to the pool:
 //
 //   GODWIT_CO_TRY(auto image, co_await Offload(pool, [&] { return ReadImage(path); }));
 //
-// The callable runs on a pool thread while the coroutine waits, so what it captures by reference stays alive.
-// An Offload that has begun is always waited for: cancellation does not reach it, and the coroutine goes on on its own loop.
-// Failure: an exception that leaves the callable is thrown again where Offload is awaited.
+// The callable runs on a pool thread while the coroutine waits, so what it captures by reference
+// stays alive. An Offload that has begun is always waited for: cancellation does not reach it, and
+// the coroutine goes on on its own loop. Failure: an exception that leaves the callable is thrown
+// again where Offload is awaited.
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <functional>

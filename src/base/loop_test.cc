@@ -44,8 +44,8 @@ TEST(LoopTest, ErrorsAndExceptionsComeBack) {
   asio::io_context loop(1);
   Pool pool(1);
   RunToEnd(loop, [&]() -> asio::awaitable<void> {
-    const Result<int> failed =
-        co_await Offload(pool, []() -> Result<int> { return Fail(Code::kNoSpace, "the disk is full"); });
+    const Result<int> failed = co_await Offload(
+        pool, []() -> Result<int> { return Fail(Code::kNoSpace, "the disk is full"); });
     EXPECT_EQ(failed.error().code(), Code::kNoSpace);
     bool thrown = false;
     try {

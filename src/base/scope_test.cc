@@ -7,7 +7,9 @@ namespace {
 
 TEST(ScopeTest, RunsUnlessReleased) {
   int runs = 0;
-  { const ScopeExit exit([&] { ++runs; }); }
+  {
+    const ScopeExit exit([&] { ++runs; });
+  }
   EXPECT_EQ(runs, 1);
   {
     ScopeExit exit([&] { ++runs; });

@@ -3,8 +3,8 @@
 // Passing errors on without ceremony.
 //
 //   GODWIT_TRY(expr);          leaves the function with expr's error
-//   GODWIT_TRY(auto x, expr);  the same, else declares x from the value (three statements: needs braces around it)
-//   GODWIT_CO_TRY(...)         both, inside a coroutine; expr may hold a co_await
+//   GODWIT_TRY(auto x, expr);  the same, else declares x from the value (three statements: needs
+//   braces around it) GODWIT_CO_TRY(...)         both, inside a coroutine; expr may hold a co_await
 #include <utility>
 
 #include "base/error.h"

@@ -12,7 +12,8 @@ struct Image {
 
 Result<Image> OpenImage(std::string_view hash, size_t have) {
   if (have < 9120) {
-    return Fail(Code::kCorrupt, "image '{0}' has {1} of 9120 bytes (run `godwit image check {0}`)", hash, have);
+    return Fail(Code::kCorrupt, "image '{0}' has {1} of 9120 bytes (run `godwit image check {0}`)",
+                hash, have);
   }
   return Image{std::string(hash), have};
 }
@@ -31,8 +32,9 @@ Result<size_t> Resume(std::string_view id, size_t have, int n = 1) {
 TEST(TryTest, PassesTheValueOn) { EXPECT_EQ(*Resume("i-7", 9120), 9120u); }
 
 TEST(TryTest, PassesTheErrorOnWithItsContext) {
-  EXPECT_EQ(Resume("i-7", 4096).error().ToString(),
-            "cannot resume 'i-7': image '9f2c' has 4096 of 9120 bytes (run `godwit image check 9f2c`)");
+  EXPECT_EQ(
+      Resume("i-7", 4096).error().ToString(),
+      "cannot resume 'i-7': image '9f2c' has 4096 of 9120 bytes (run `godwit image check 9f2c`)");
   EXPECT_EQ(Resume("i-7", 9120, -1).error().code(), Code::kInvalid);
 }
 

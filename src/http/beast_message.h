@@ -17,6 +17,10 @@
 
 namespace godwit::http {
 
+// The shortest chunked body, "0\r\n\r\n". Beast asserts that it never sees less of one at its
+// beginning.
+inline constexpr size_t kLeastChunks = 5;
+
 template <bool kIsRequest>
 class BeastMessage : public boost::beast::http::basic_parser<kIsRequest> {
  public:

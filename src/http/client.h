@@ -27,7 +27,7 @@ struct ClientOptions {
   size_t body_bytes =
       size_t{256} << 20;  // of a response; not counted when it is streamed. Zero: no limit
   // What to do if the endpoint cannot be reached: stands in parentheses behind that error.
-  std::string way_out;
+  std::string way_out{};
 };
 
 class Client {

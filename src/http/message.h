@@ -18,8 +18,8 @@
 namespace godwit::http {
 
 struct Header {
-  std::string name;
-  std::string value;
+  std::string name{};
+  std::string value{};
 };
 
 bool EqualsIgnoringCase(std::string_view a, std::string_view b);
@@ -27,13 +27,14 @@ bool EqualsIgnoringCase(std::string_view a, std::string_view b);
 // The value of the first header of that name; empty if there is none.
 std::string_view Find(const std::vector<Header>& headers, std::string_view name);
 
+// Every field has a default, so that a request may be written as {.method = "POST", .path = "/x"}.
 struct Request {
   std::string method = "GET";
-  std::string target;  // as it stands in the request line, undecoded
-  std::string path;    // the target before '?', undecoded, without scheme and authority
-  std::string query;   // the target after '?', undecoded
-  std::vector<Header> headers;
-  std::string body;
+  std::string target{};  // as it stands in the request line, undecoded
+  std::string path{};    // the target before '?', undecoded, without scheme and authority
+  std::string query{};   // the target after '?', undecoded
+  std::vector<Header> headers{};
+  std::string body{};
   bool keep_alive = true;
 
   std::string_view Get(std::string_view name) const { return Find(headers, name); }
@@ -58,11 +59,11 @@ struct Response {
   int status = 200;
   // Content-Length, Transfer-Encoding and Connection are the connection's to set: those found here
   // are left out.
-  std::vector<Header> headers;
-  std::string body;
+  std::vector<Header> headers{};
+  std::string body{};
   // If set, it produces the body piece by piece, and `body` is not used. An error cuts the
   // connection, so that the reader sees that the body is not whole.
-  std::function<boost::asio::awaitable<Result<>>(BodySink&)> stream;
+  std::function<boost::asio::awaitable<Result<>>(BodySink&)> stream{};
   bool close = false;  // end the connection after this answer
 
   std::string_view Get(std::string_view name) const { return Find(headers, name); }

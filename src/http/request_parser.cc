@@ -37,6 +37,14 @@ bool IsTarget(const Request& request) {
   return target.starts_with('/') || EqualsIgnoringCase(target.substr(0, 7), "http://");
 }
 
+bool AsksForAnotherVersion(std::string_view line) {
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (line.size() < 9) return false;
+  const std::string_view version = line.substr(line.size() - 9);
+  return version.starts_with(" HTTP/") && digit(version[6]) && version[7] == '.' &&
+         digit(version[8]) && version != " HTTP/1.0" && version != " HTTP/1.1";
+}
+
 }  // namespace
 
 struct RequestParser::Beast {
@@ -101,7 +109,7 @@ Result<size_t> RequestParser::FeedHead(std::string_view bytes) {
                   fmt::format("it has more than {} headers (send fewer)", limits_.header_count));
   }
   if (failed == beast::http::error::bad_version) {
-    const bool other = bytes.substr(0, bytes.find('\r')).contains(" HTTP/");
+    const bool other = AsksForAnotherVersion(bytes.substr(0, bytes.find('\r')));
     return Refuse(other ? 505 : 400, other ? Code::kUnsupported : Code::kInvalid,
                   "it is not HTTP/1.1 (use HTTP/1.1)");
   }
@@ -166,6 +174,8 @@ Result<> RequestParser::StartBody() {
 }
 
 Result<size_t> RequestParser::FeedChunks(std::string_view bytes) {
+  if (!chunks_begun_ && bytes.size() < kLeastChunks) return 0;
+  chunks_begun_ = true;
   auto& message = *beast_->message;
   beast::error_code failed;
   size_t used = 0;
@@ -191,7 +201,7 @@ std::span<char> RequestParser::BodyRoom() {
   std::string& body = request_.body;
   if (body_came_ == body.size()) {
     const size_t size = std::min(body_size_, std::max(kFirstRoom, body.size() * 2));
-    body.resize_and_overwrite(size, [](char*, size_t room) { return room; });
+    body.resize_and_overwrite(size, [size](char*, size_t) { return size; });
   }
   return std::span(body).subspan(body_came_);
 }
@@ -212,7 +222,7 @@ bool RequestParser::http11() const { return http11_; }
 Request RequestParser::Take() {
   scan_.Reset();
   body_size_ = body_came_ = body_limit_ = 0;
-  skipped_line_ = head_done_ = chunked_ = done_ = awaits_continue_ = false;
+  skipped_line_ = head_done_ = chunked_ = chunks_begun_ = done_ = awaits_continue_ = false;
   return std::exchange(request_, Request());
 }
 

@@ -67,6 +67,7 @@ class RequestParser {
   bool skipped_line_ = false;
   bool head_done_ = false;
   bool chunked_ = false;
+  bool chunks_begun_ = false;
   bool done_ = false;
   bool awaits_continue_ = false;
   bool http11_ = true;

@@ -35,6 +35,8 @@ Result<size_t> ResponseParser::Feed(std::string_view bytes) {
     used += head;
   }
   auto& message = *beast_->message;
+  if (message.chunked() && !chunks_begun_ && bytes.size() - used < kLeastChunks) return used;
+  chunks_begun_ = true;
   beast::error_code failed;
   while (used < bytes.size() && !message.is_done() && !failed) {
     used += message.put(boost::asio::buffer(bytes.data() + used, bytes.size() - used), failed);

@@ -47,6 +47,7 @@ class ResponseParser {
   std::unique_ptr<Beast> beast_;
   Response response_;
   bool head_done_ = false;
+  bool chunks_begun_ = false;
   bool done_ = false;
 };
 

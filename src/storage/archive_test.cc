@@ -277,6 +277,10 @@ TEST_F(ZipDirectoryTest, RefusesWhatCouldNotBeUnpacked) {
   EXPECT_EQ(refused("absolute"), Code::kInvalid);
   fs::create_symlink("../../x", source_ / "lib/out");
   EXPECT_EQ(refused("lib/out"), Code::kInvalid);
+  WriteFile(source_ / "raw-\xfc", "");
+  EXPECT_THAT(ZipDirectory(source_.path()).error().ToString(),
+              HasSubstr("'raw-\\xfc': its name is not UTF-8"));
+  fs::remove(source_ / "raw-\xfc");
   EXPECT_EQ(ZipDirectory(source_.path(), {.total_bytes = 1000}).error().code(), Code::kTooLarge);
   EXPECT_EQ(ZipDirectory(source_.path(), {.entries = 3}).error().code(), Code::kTooLarge);
   EXPECT_EQ(ZipDirectory(source_ / "none").error().code(), Code::kNotFound);

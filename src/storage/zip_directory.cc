@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <vector>
@@ -60,6 +61,10 @@ class Zip {
     struct stat st = {};
     if (::lstat(full.c_str(), &st) != 0) return FailErrno(errno, "it cannot be looked at");
     GODWIT_TRY(CleanEntryPath(path, limits_.path_bytes));
+    // A zip that holds such a name says that it is UTF-8, and nobody could unpack it.
+    if (std::mbstowcs(nullptr, path.c_str(), 0) == static_cast<size_t>(-1)) {
+      return Fail(Code::kInvalid, "its name is not UTF-8 (rename it)");
+    }
     const std::unique_ptr<struct archive_entry, EntryFreed> entry(archive_entry_new());
     archive_entry_set_pathname(entry.get(), path.c_str());
     std::string body;

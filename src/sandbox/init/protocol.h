@@ -27,7 +27,7 @@ enum class Op : uint32_t {
 
 struct Request {
   Op op = Op::kFind;
-  uint32_t uid = 0;  // kStartFunction: also the group
+  uint32_t uid = 0;  // kStartFunction: also the group; kStartDriver: the real user and group alone
   uint32_t fd_count = 0;
   uint32_t argc = 0;
   uint32_t envc = 0;
