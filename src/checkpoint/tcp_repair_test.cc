@@ -43,9 +43,11 @@ std::string ReadSome(int socket) {
   return n < 0 ? "(error)" : std::string(buffer, static_cast<size_t>(n));
 }
 
-// The far end acknowledges within its own good time (delayed acknowledgements, RFC 1122 section 4.2.3.2).
+// The far end acknowledges within its own good time (delayed acknowledgements, RFC 1122
+// section 4.2.3.2).
 void AwaitAcknowledged(int socket) {
-  for (int unacknowledged = 1; unacknowledged != 0;) ASSERT_EQ(::ioctl(socket, SIOCOUTQ, &unacknowledged), 0);
+  for (int unacknowledged = 1; unacknowledged != 0;)
+    ASSERT_EQ(::ioctl(socket, SIOCOUTQ, &unacknowledged), 0);
 }
 
 class TcpRepairTest : public testing::Test {
