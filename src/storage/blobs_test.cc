@@ -1,14 +1,12 @@
 #include "storage/blobs.h"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <cstdlib>
 #include <random>
 #include <thread>
 
-#include "base/bytes.h"
-#include "base/fd.h"
 #include "storage/test_directory.h"
 
 namespace godwit::storage {
@@ -247,6 +245,26 @@ TEST_F(BlobsTest, AFullDiskLeavesNothingBehindAndCanBeEmptied) {
     EXPECT_TRUE(blobs->Put(std::span(&fits, 1), {}).has_value()) << "the space came back";
   });
   if (!mounted) GTEST_SKIP() << "needs the right to mount";
+}
+
+// The wish is read once a process, so a process of its own makes it.
+TEST_F(BlobsTest, AFaultPointCanFillTheDisk) {
+#ifndef GODWIT_FAULTS
+  GTEST_SKIP() << "fault points are not compiled in";
+#endif
+  if (const char* wish = std::getenv("GODWIT_FAULT"); wish != nullptr) {
+    const auto full = Put("content");
+    ASSERT_FALSE(full.has_value());
+    EXPECT_EQ(full.error().code(), Code::kNoSpace);
+    EXPECT_THAT(full.error().ToString(), HasSubstr("free some space"));
+    EXPECT_THAT(*blobs_->List(), IsEmpty());
+    EXPECT_TRUE(Put("content").has_value()) << "once";
+    return;
+  }
+  const std::string self = fmt::format(
+      "GODWIT_FAULT=203:fail '{}' --gtest_filter=BlobsTest.AFaultPointCanFillTheDisk >/dev/null",
+      std::filesystem::read_symlink("/proc/self/exe").string());
+  EXPECT_EQ(std::system(self.c_str()), 0);
 }
 
 TEST_F(BlobsTest, WhatACrashLeftIsSweptAtTheNextStart) {
