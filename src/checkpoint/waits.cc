@@ -37,6 +37,7 @@ struct Thread {
   image::Registers* registers;
   Nanos now;
   Nanos wall;
+  Nanos calm;
   const Peek* peek;
   Waits* waits;
   bool changed = false;
@@ -90,6 +91,13 @@ struct Thread {
   }
 };
 
+// A call that has waited since `calm` or a little longer, of `milliseconds` (negative: for ever).
+void Milliseconds(const Thread& thread, uint64_t milliseconds) {
+  const auto timeout = static_cast<int32_t>(milliseconds);
+  if (timeout >= 0)
+    thread.DueAt(std::max(thread.now, thread.calm + std::chrono::milliseconds(timeout)));
+}
+
 void Nanosleep(Thread& thread, uint64_t remaining, void (image::Registers::*argument)(uint64_t)) {
   // The kernel leaves what is left where the caller asked for it; a caller that did not ask gets
   // EINTR, as POSIX has it.
@@ -141,6 +149,13 @@ void ReadThread(Thread& thread) {
       break;
     case SYS_ppoll:
       thread.KeepFor(registers.dx(), Timeout::Form::kTimespec);
+      break;
+    case SYS_poll:
+      Milliseconds(thread, registers.dx());
+      break;
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+      Milliseconds(thread, registers.r10());
       break;
     case SYS_futex:
       ReadFutex(thread);
@@ -244,7 +259,8 @@ Result<> ForTimerfds(const std::string& images, const std::function<Nanos(Nanos)
 
 }  // namespace
 
-Result<Waits> ReadWaits(const std::string& images, Nanos now, Nanos wall, const Peek& peek) {
+Result<Waits> ReadWaits(const std::string& images, const Moment& stopped, const Peek& peek) {
+  const Nanos now = stopped.clock;
   Waits waits;
   GODWIT_TRY(const auto tree, ReadTree(images));
   const auto note = [&](Nanos left) {
@@ -265,7 +281,8 @@ Result<Waits> ReadWaits(const std::string& images, Nanos now, Nanos wall, const 
         Thread thread{static_cast<int>(process.pid()),
                       core.mutable_thread_info()->mutable_gpregs(),
                       now,
-                      wall,
+                      stopped.wall,
+                      stopped.calm,
                       &peek,
                       &waits};
         ReadThread(thread);

@@ -42,9 +42,14 @@ struct Waits {
 // Memory of the stopped process `pid` (inside): reads `size` bytes, nothing if they are not there.
 using Peek = std::function<std::optional<std::string>(int pid, uint64_t address, size_t size)>;
 
-// `now`: the instance's CLOCK_MONOTONIC when all had stopped; `wall`: CLOCK_REALTIME at that
-// moment.
-Result<Waits> ReadWaits(const std::string& images, Nanos now, Nanos wall, const Peek& peek);
+// When the processes were stopped: on the instance's CLOCK_MONOTONIC and on CLOCK_REALTIME, and
+// since when at least no thread had run.
+struct Moment {
+  Nanos clock{};
+  Nanos wall{};
+  Nanos calm{};  // on the instance's CLOCK_MONOTONIC; not after `clock`
+};
+Result<Waits> ReadWaits(const std::string& images, const Moment& stopped, const Peek& peek);
 
 // Takes `away` off every timer in the images.
 Result<> MendTimers(const std::string& images, Nanos away);

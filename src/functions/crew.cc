@@ -216,7 +216,11 @@ asio::awaitable<void> Crew::Close() {
   queue_.clear();
   ready_.clear();
   co_await gate_.Drain();
-  for (const auto& instance : instances_) co_await instance->Close();
+  for (const auto& instance : instances_) {
+    // What is in the middle of a call is kept for the next node; what cannot be is ended.
+    if (instance->call()) static_cast<void>(co_await instance->Suspend("the node stops", true));
+    co_await instance->Close();
+  }
   instances_.clear();
 }
 

@@ -362,6 +362,12 @@ asio::awaitable<void> Instance::Close() {
   timeout_.cancel();
   wake_.cancel();
   co_await gate_.Drain();
+  if (call_) {
+    // Its caller is told now; a call on disk, or one that is kept, goes on with the next node.
+    const PendingCall call = *std::move(call_);
+    call_.reset();
+    call.done(call, godwit::Fail(Code::kClosing, "the node is shutting down"));
+  }
   if (sandbox_ && state() != State::kSuspended) KeepLog();
   co_await TearDown();
 }

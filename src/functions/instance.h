@@ -60,6 +60,8 @@ class Owner {
 
 class Instance final : public RuntimeCalls {
  public:
+  static constexpr Nanos kLookEvery = std::chrono::milliseconds(100);  // how often Tick() is called
+
   // A new one, STARTING.
   Instance(Workplace& workplace, Owner& owner, InstanceId id, Function function);
   // One found in the store, SUSPENDED. `done` is told of the result of the call that it runs, if
@@ -87,9 +89,9 @@ class Instance final : public RuntimeCalls {
   void Start();
   // Runs the call; the instance is READY.
   void Assign(PendingCall call);
-  // Puts it away. kConflict in a state that cannot be, kBusy in the middle of a message,
-  // kUnsupported if CRIU refuses.
-  boost::asio::awaitable<Result<MoveReport>> Suspend(std::string reason);
+  // Puts it away; with `wake_at_once` what ran, and did not wait, is due again at once. kConflict
+  // in a state that cannot be, kBusy in the middle of a message, kUnsupported if CRIU refuses.
+  boost::asio::awaitable<Result<MoveReport>> Suspend(std::string reason, bool wake_at_once = false);
   // Brings it back. kConflict if it is not SUSPENDED.
   boost::asio::awaitable<Result<MoveReport>> Resume(std::string reason);
   // Dumps it without putting it away, to see whether it can be.

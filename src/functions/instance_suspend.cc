@@ -76,6 +76,7 @@ class Suspension {
   }
 
   KeptInstance kept;
+  bool due_at_once = false;
 
  private:
   void Stopped() {
@@ -87,6 +88,10 @@ class Suspension {
   // still go on.
   Result<> Keep() {
     GODWIT_FAULT(kImageDumped);
+    // CRIU would restore the clocks of this moment in a time namespace of its own; the sandbox's
+    // clocks run on instead.
+    std::error_code ignored;
+    std::filesystem::remove(self_.Staging() + "/timens-0.img", ignored);
     InstanceFacts& facts = kept.facts;
     GODWIT_TRY(ReadProcesses(facts));
     GODWIT_TRY(facts.sessions, OnLoop([&] { return self_.endpoint_->Save(); }));
@@ -124,9 +129,13 @@ class Suspension {
       return found == outside.end() ? std::nullopt
                                     : checkpoint::PeekProcess(found->second, address, size);
     };
+    // The last look at its processor time that saw a change may have come up to one look late.
+    const Nanos calm =
+        self_.still_since_.since_boot + self_.clock_offset_ - 2 * Instance::kLookEvery;
     GODWIT_TRY(checkpoint::Waits waits,
-               checkpoint::ReadWaits(self_.Staging(), clock_, wall_.since_epoch, peek));
-    facts.deadline = waits.deadline;
+               checkpoint::ReadWaits(self_.Staging(), {clock_, wall_.since_epoch, calm}, peek));
+    // Between calls a function is frozen, as in Lambda: its timers go on, but do not wake it.
+    if (self_.call_) facts.deadline = due_at_once ? clock_ : waits.deadline;
     facts.timeouts = std::move(waits.timeouts);
     return {};
   }
@@ -157,7 +166,7 @@ class Suspension {
   WallTime wall_;
 };
 
-asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason) {
+asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool wake_at_once) {
   if (moving_ || ending_ || !MayMove(state(), State::kSuspended) || !alive_ ||
       (call_ && !delivered_)) {
     co_return godwit::Fail(Code::kConflict,
@@ -175,6 +184,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason) {
   MoveReport report;
   report.memory_before = sandbox_->cgroup().MemoryBytes();
   Suspension suspension(*this);
+  suspension.due_at_once = wake_at_once && state() == State::kBusy;
   Result<> done = co_await suspension.HoldConnections();
   if (done) done = co_await suspension.DumpAndKeep(false);
   if (!done) {

@@ -28,7 +28,6 @@ std::string Workplace::FunctionArn(const std::string& name) const {
 
 namespace {
 
-constexpr Nanos kTick = 100ms;
 constexpr Nanos kSweep = std::chrono::minutes(10);
 constexpr size_t kMaxLog = 4 << 20;
 
@@ -175,7 +174,7 @@ asio::awaitable<void> Local::Stop() {
 
 asio::awaitable<void> Local::Ticking() {
   while (true) {
-    tick_.expires_after(kTick);
+    tick_.expires_after(Instance::kLookEvery);
     const auto [cancelled] = co_await tick_.async_wait(asio::as_tuple(asio::use_awaitable));
     if (cancelled || stopping_) co_return;
     for (const auto& crew : crews_) crew->Tick();
@@ -373,10 +372,9 @@ asio::awaitable<Result<RequestId>> Local::Submit(Call call) {
 }
 
 void Local::KeepResult(const PendingCall& call, Result<Outcome> result) {
-  // A node that shuts down leaves accepted calls as they are: the next one runs them.
-  if (!result && result.error().code() == Code::kClosing &&
-      call.invocation.kind == CallKind::kEvent)
-    return;
+  // A node that shuts down leaves kept calls as they are: the next one runs them, or brings them
+  // back.
+  if (!result && result.error().code() == Code::kClosing) return;
   Outcome outcome;
   if (result) {
     outcome = *std::move(result);
