@@ -20,6 +20,13 @@ void Deadlines::Tick() {
   });
 }
 
+void Deadlines::Rest() {
+  if (!ticking_ || std::ranges::any_of(watches_, [](Watch* watch) { return watch->at_ != kNever; }))
+    return;
+  ticking_ = false;
+  timer_.cancel();
+}
+
 void Deadlines::Pass() {
   ticking_ = false;
   const auto now = steady_clock::now();

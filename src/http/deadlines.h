@@ -44,6 +44,9 @@ class Deadlines {
     size_t place_;  // in Deadlines::watches_
   };
 
+  // Forgets a pass that is to come although nothing is armed any more, so that the loop can end at
+  // once.
+  void Rest();
   const boost::asio::any_io_executor& executor() const { return executor_; }
 
  private:

@@ -182,6 +182,7 @@ asio::awaitable<void> Server::Drain(std::chrono::nanoseconds patience) {
     late = !woken;
   }
   co_await gate_.Close();
+  deadlines_.Rest();
 }
 
 std::vector<std::string> Server::endpoints() const {
