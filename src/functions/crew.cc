@@ -47,11 +47,12 @@ Result<> Crew::Submit(PendingCall call) {
   }
   queue_.push_back(std::move(call));
   if (!Serve()) {
-    if (instances_.empty()) {
-      Pump();
-    } else {
-      ScaleLater();
-    }
+    // Somebody at work may be free in a moment; those who are put away, or blocked, will not.
+    const bool soon = std::ranges::any_of(instances_, [](const auto& instance) {
+      const State state = instance->state();
+      return state == State::kBusy || state == State::kStarting || state == State::kResuming;
+    });
+    soon ? ScaleLater() : Pump();
   }
   return {};
 }
@@ -200,12 +201,6 @@ asio::awaitable<void> Crew::Bury(Instance* instance) {
   std::erase_if(instances_, [&](const auto& one) { return one.get() == instance; });
   changed_.cancel();
   Pump();
-}
-
-void Crew::WantsResume(Instance& instance) {
-  static_cast<void>(gate_.Spawn([](Instance* woken) -> asio::awaitable<void> {
-    static_cast<void>(co_await woken->Resume("what it waits for is due"));
-  }(&instance)));
 }
 
 asio::awaitable<void> Crew::Close() {

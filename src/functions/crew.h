@@ -57,7 +57,6 @@ class Crew final : public Owner {
   // Owner.
   void WantsCall(Instance& instance) override;
   void HasEnded(Instance& instance) override;
-  void WantsResume(Instance& instance) override;
 
  private:
   bool Serve();  // hands the oldest call to an instance; false if none is READY

@@ -52,7 +52,6 @@ Instance::Instance(Workplace& workplace, Owner& owner, InstanceId id, Function f
       life_(id_, State::kStarting, workplace.clock, workplace.observe),
       changed_(workplace.executor, asio::steady_timer::time_point::max()),
       timeout_(workplace.executor),
-      wake_(workplace.executor),
       gate_(workplace.executor) {}
 
 Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, PendingCall::Done done)
@@ -68,7 +67,6 @@ Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, Pendin
       reason_("found on disk"),
       changed_(workplace.executor, asio::steady_timer::time_point::max()),
       timeout_(workplace.executor),
-      wake_(workplace.executor),
       gate_(workplace.executor) {
   if (kept_->facts.call) {
     call_ = PendingCall{*kept_->facts.call, std::move(done), true};
@@ -121,6 +119,7 @@ void Instance::Assign(PendingCall call) {
   call_ = std::move(call);
   delivered_ = false;
   awake_before_ = Nanos(0);
+  due_ = SteadyTime{};
   CallStarted();
 }
 
@@ -307,7 +306,8 @@ void Instance::Tick() {
     reason_ = "its call waits";
     static_cast<void>(life_.Move(State::kBlocked, reason_));
   }
-  if (settings.keep_awake || now < try_again_at_) return;
+  // Brought back a little early for what it waits for: it is not put away again just before.
+  if (settings.keep_awake || now < try_again_at_ || now < due_ + settings.blocked_after) return;
   static_cast<void>(gate_.Spawn([](Instance* self) -> asio::awaitable<void> {
     static_cast<void>(co_await self->Suspend("its call waits"));
   }(this)));
@@ -340,7 +340,7 @@ void Instance::ProcessEnded(int status) {
 }
 
 asio::awaitable<void> Instance::TearDown() {
-  wake_.cancel();
+  workplace_.wake_at(id_, std::nullopt);
   if (endpoint_) co_await endpoint_->Close();
   endpoint_.reset();
   if (sandbox_) co_await sandbox_->Destroy();
@@ -356,11 +356,11 @@ asio::awaitable<void> Instance::TearDown() {
 
 asio::awaitable<void> Instance::Close() {
   co_await asio::this_coro::throw_if_cancelled(false);
-  while (moving_) co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
   ending_ = true;
+  while (operations_ > 0 || moving_)
+    co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
   Rescheduled();
   timeout_.cancel();
-  wake_.cancel();
   co_await gate_.Drain();
   if (call_) {
     // Its caller is told now; a call on disk, or one that is kept, goes on with the next node.

@@ -54,8 +54,6 @@ class Owner {
   virtual void WantsCall(Instance& instance) = 0;
   // STOPPED or LOST; to be closed and destroyed, but not from within this call.
   virtual void HasEnded(Instance& instance) = 0;
-  // SUSPENDED and what it waits for is due: bring it back.
-  virtual void WantsResume(Instance& instance) = 0;
 };
 
 class Instance final : public RuntimeCalls {
@@ -81,8 +79,7 @@ class Instance final : public RuntimeCalls {
   std::string LogTail(size_t limit) const { return log_.Tail(0, limit); }
   std::vector<int> Pids() const;
 
-  // Waits for the deadline of what it sleeps on, if there is one, and then asks its owner to bring
-  // it back.
+  // Says when what it sleeps on is due, if it is known.
   void ScheduleWake();
 
   // Builds the sandbox and starts the runtime; READY or STOPPED follows by itself.
@@ -146,6 +143,8 @@ class Instance final : public RuntimeCalls {
   sandbox::Process process_;
   bool alive_ = false;       // the process is there
   bool asked_once_ = false;  // the runtime has asked for a call: it is initialised
+  int operations_ = 0;       // moves under way, to their last tidying
+  bool tidying_ = false;     // removes the staged files of a resume
   bool moving_ = false;      // between two states
   bool ending_ = false;      // Stop() was called, or the process ended
   std::optional<FailedStart> failed_start_;
@@ -161,6 +160,7 @@ class Instance final : public RuntimeCalls {
 
   uint64_t cpu_seen_ = 0;      // nanoseconds
   SteadyTime still_since_{};   // no instruction since then
+  SteadyTime due_{};           // what it was brought back for
   SteadyTime try_again_at_{};  // after a suspension that failed
   int failures_ = 0;
   std::string obstacle_;
@@ -172,7 +172,6 @@ class Instance final : public RuntimeCalls {
   boost::asio::steady_timer
       changed_;  // cancelled whenever something a coroutine waits for has changed
   boost::asio::steady_timer timeout_;
-  boost::asio::steady_timer wake_;
   Gate gate_;
 };
 

@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/fault.h"
+#include "base/scope.h"
 #include "base/try.h"
 #include "checkpoint/criu.h"
 #include "checkpoint/image.h"
@@ -23,22 +24,14 @@ using std::chrono_literals::operator""ms;
 
 namespace {
 
-constexpr Nanos kLead = 60ms;                // a sleeper is brought back this long before it is due
 constexpr uint64_t kRestoreRoom = 64 << 20;  // bytes above the limit, while CRIU is at work
 constexpr int kPidRoom = 200;                // pids between those of the function and CRIU's own
 
 }  // namespace
 
-// Waits for the deadline on the instance's clock, then asks to be brought back.
 void Instance::ScheduleWake() {
   if (!kept_ || !kept_->facts.deadline) return;
-  const Nanos left = *kept_->facts.deadline - workplace_.InstanceClock(clock_offset_) - kLead;
-  wake_.expires_after(std::max(left, Nanos(0)));
-  static_cast<void>(gate_.Spawn([](Instance* self) -> asio::awaitable<void> {
-    const auto [cancelled] = co_await self->wake_.async_wait(asio::as_tuple(asio::use_awaitable));
-    if (!cancelled && self->state() == State::kSuspended && !self->ending_)
-      self->owner_.WantsResume(*self);
-  }(this)));
+  workplace_.wake_at(id_, SteadyTime{*kept_->facts.deadline - clock_offset_});
 }
 
 class Resumption {
@@ -134,8 +127,13 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
     co_return godwit::Fail(Code::kConflict, "instance '{}' is {} and cannot be resumed", id_.text,
                            moving_ ? "on its way to another state" : ToString(state()));
   }
+  ++operations_;
+  const ScopeExit leave([&] {
+    --operations_;
+    Rescheduled();
+  });
   moving_ = true;
-  wake_.cancel();
+  workplace_.wake_at(id_, std::nullopt);
   const SteadyTime begun = workplace_.clock.Steady();
   reason_ = reason;
   static_cast<void>(life_.Move(State::kResuming, reason));
@@ -156,26 +154,29 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   if (!ready) {
     co_return co_await GiveUpResume(committed, std::move(ready).error());
   }
+  if (Result<> adopted = co_await resumption.Adopt(); !adopted) {
+    co_return co_await GiveUpResume(true, std::move(adopted).error());
+  }
   awake_since_ = call_started_ = still_since_ = workplace_.clock.Steady();
   cpu_seen_ = 0;
   WriteDeadline();
   static_cast<void>(life_.Move(call_ ? State::kBusy : State::kReady, std::move(reason)));
-  if (Result<> adopted = co_await resumption.Adopt(); !adopted) {
-    co_return co_await GiveUpResume(true, std::move(adopted).error());
-  }
   report.took = workplace_.clock.Steady() - begun;
   report.memory_after = sandbox_->cgroup().MemoryBytes();
   const storage::BlobId image = kept_->image;
+  if (kept_->facts.deadline) due_ = SteadyTime{*kept_->facts.deadline - clock_offset_};
   kept_.reset();
   if (call_) ArmTimeout();
   moving_ = false;
   Rescheduled();
   if (!alive_ && !ending_) ProcessEnded(0);
   if (!call_ && !ending_) owner_.WantsCall(*this);
+  tidying_ = true;
   co_await Offload(workplace_.pool, [&] {
     checkpoint::EmptyDirectory(Staging());
     return workplace_.blobs.Remove(image).has_value();
   });
+  tidying_ = false;
   report.instance = View();
   co_return report;
 }

@@ -9,6 +9,7 @@
 #include <future>
 
 #include "base/fault.h"
+#include "base/scope.h"
 #include "base/try.h"
 #include "checkpoint/criu.h"
 #include "checkpoint/image.h"
@@ -179,7 +180,13 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
     try_again_at_ = SteadyTime{Nanos::max()};
     co_return godwit::Fail(Code::kUnsupported, "{}", obstacle_);
   }
+  ++operations_;
+  const ScopeExit leave([&] {
+    --operations_;
+    Rescheduled();
+  });
   moving_ = true;
+  while (tidying_) co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
   const SteadyTime begun = workplace_.clock.Steady();
   MoveReport report;
   report.memory_before = sandbox_->cgroup().MemoryBytes();
@@ -240,7 +247,13 @@ asio::awaitable<Result<Diagnosis>> Instance::Try() {
                            id_.text);
   if (!workplace_.criu)
     co_return godwit::Fail(Code::kUnsupported, "CRIU is not there (run `godwit doctor`)");
+  ++operations_;
+  const ScopeExit leave([&] {
+    --operations_;
+    Rescheduled();
+  });
   moving_ = true;
+  while (tidying_) co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
   diagnosis.obstacles =
       co_await Offload(workplace_.pool, [&] { return checkpoint::FindObstacles(Pids()); });
   const SteadyTime begun = workplace_.clock.Steady();

@@ -13,6 +13,7 @@
 #include "base/gate.h"
 #include "base/scope.h"
 #include "base/try.h"
+#include "checkpoint/wake_index.h"
 #include "functions/crew.h"
 #include "functions/deployer.h"
 #include "functions/schema.h"
@@ -29,6 +30,9 @@ std::string Workplace::FunctionArn(const std::string& name) const {
 namespace {
 
 constexpr Nanos kSweep = std::chrono::minutes(10);
+constexpr int kWakesSideBySide = 3;
+constexpr Nanos kFirstWakeCost = 100ms;
+constexpr Nanos kLeastWakeCost = 40ms;
 constexpr size_t kMaxLog = 4 << 20;
 
 class Local final : public LocalPlatform {
@@ -39,7 +43,13 @@ class Local final : public LocalPlatform {
         tick_(workplace.executor),
         sweep_(workplace.executor),
         gate_(workplace.executor),
-        calls_(workplace.executor) {}
+        calls_(workplace.executor),
+        wake_timer_(workplace.executor, asio::steady_timer::time_point::max()) {
+    work_.wake_at = [this](const InstanceId& id, std::optional<SteadyTime> time) {
+      wakes_.Set(id, time);
+      wake_timer_.cancel();
+    };
+  }
 
   Result<> Start() override;
   asio::awaitable<void> Stop() override;
@@ -72,6 +82,8 @@ class Local final : public LocalPlatform {
 
   asio::awaitable<void> Ticking();
   asio::awaitable<void> Sweeping();
+  asio::awaitable<void> Waking();
+  asio::awaitable<void> Wake(Instance* instance);
   Result<Deployed*> Lookup(const std::string& name);
   std::shared_ptr<Crew> MakeCrew(const Function& function);
   Instance* FindInstance(const InstanceId& id) const;
@@ -91,6 +103,10 @@ class Local final : public LocalPlatform {
   bool stopping_ = false;
   Gate gate_;
   Gate calls_;  // results on their way to the journal
+  checkpoint::WakeIndex wakes_;
+  asio::steady_timer wake_timer_;
+  Nanos wake_cost_ = kFirstWakeCost;  // a moving average
+  int waking_ = 0;
 };
 
 Result<> Local::Start() {
@@ -119,6 +135,7 @@ Result<> Local::Start() {
   GODWIT_TRY(RestoreCalls());
   static_cast<void>(gate_.Spawn(Ticking()));
   static_cast<void>(gate_.Spawn(Sweeping()));
+  static_cast<void>(gate_.Spawn(Waking()));
   return {};
 }
 
@@ -151,7 +168,7 @@ Result<> Local::RestoreCalls() {
       continue;
     }
     PendingCall retry = call;
-    if (kept.record.status == CallStatus::kRunning) ++retry.invocation.attempt;
+    ++retry.invocation.attempt;  // it may have begun: nothing runs twice unseen
     ++again;
     if (auto accepted = found->second.crew->Submit(std::move(retry)); !accepted)
       call.done(call, std::unexpected(accepted.error()));
@@ -167,6 +184,7 @@ asio::awaitable<void> Local::Stop() {
   stopping_ = true;
   tick_.cancel();
   sweep_.cancel();
+  wake_timer_.cancel();
   for (const auto& crew : crews_) co_await crew->Close();
   co_await calls_.Drain();
   co_await gate_.Close();
@@ -196,6 +214,41 @@ asio::awaitable<void> Local::Sweeping() {
       return DropCallsFinishedBefore(database, before);
     });
   }
+}
+
+// Brings sleepers back so that none is late: see WakeIndex.
+asio::awaitable<void> Local::Waking() {
+  while (!stopping_) {
+    const auto start =
+        waking_ < kWakesSideBySide ? wakes_.NextStart(wake_cost_, kWakesSideBySide) : std::nullopt;
+    const Nanos left = start ? *start - work_.clock.Steady() : Nanos::max();
+    if (left <= Nanos(0)) {
+      const auto id = wakes_.Pop();
+      if (Instance* instance = FindInstance(*id);
+          instance != nullptr && instance->state() == State::kSuspended) {
+        ++waking_;
+        static_cast<void>(calls_.Spawn(Wake(instance)));
+      }
+      continue;
+    }
+    if (start) {
+      wake_timer_.expires_after(left);
+    } else {
+      wake_timer_.expires_at(asio::steady_timer::time_point::max());
+    }
+    co_await wake_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+}
+
+asio::awaitable<void> Local::Wake(Instance* instance) {
+  const auto report = co_await instance->Resume("what it waits for is due");
+  --waking_;
+  if (report) {
+    // Generous, for a sleeper that is back early only waits: half as much again as the last ones
+    // took.
+    wake_cost_ = std::max(kLeastWakeCost, wake_cost_ * 3 / 4 + report->took * 3 / 8);
+  }
+  wake_timer_.cancel();
 }
 
 Result<Local::Deployed*> Local::Lookup(const std::string& name) {

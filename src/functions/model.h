@@ -74,7 +74,7 @@ struct Invocation {
   std::string payload;         // JSON text, as it came
   std::string client_context;  // JSON text or empty
   std::string trace_id;        // X-Amzn-Trace-Id or empty
-  int attempt = 1;             // counts from 1; more than 1 after a restart of the node
+  int attempt = 1;  // counts from 1; more than 1 if it may have begun before a restart of the node
   WallTime accepted;
 };
 

@@ -75,12 +75,6 @@ Result<> PutCall(Database& database, const Invocation& call, CallStatus status,
             call.accepted.since_epoch.count());
 }
 
-Result<> MarkRunning(Database& database, const RequestId& id, const InstanceId& instance,
-                     int attempt) {
-  return Do(database, "UPDATE call SET status = ?, instance = ?, attempt = ? WHERE id = ?",
-            static_cast<int64_t>(CallStatus::kRunning), instance.text, attempt, id.text);
-}
-
 Result<> FinishCall(Database& database, const Outcome& outcome, WallTime at) {
   const CallStatus status =
       outcome.function_error.empty() ? CallStatus::kSucceeded : CallStatus::kFailed;

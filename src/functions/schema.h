@@ -33,8 +33,6 @@ struct KeptCall {
 };
 Result<> PutCall(storage::Database& database, const Invocation& invocation, CallStatus status,
                  const std::optional<InstanceId>& instance);
-Result<> MarkRunning(storage::Database& database, const RequestId& id, const InstanceId& instance,
-                     int attempt);
 Result<> FinishCall(storage::Database& database, const Outcome& outcome, WallTime at);
 Result<std::optional<CallRecord>> FindCall(storage::Database& database, const RequestId& id);
 // Those without a result, in the order in which they were accepted.

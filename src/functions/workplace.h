@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -62,6 +63,8 @@ struct Workplace {
   std::string boot;  // the kernel's boot id
   RuntimeEndpointFactory endpoints;
   Lifecycle::Observer observe;  // journals every transition
+  // When a suspended instance is due; set by the platform.
+  std::function<void(const InstanceId&, std::optional<SteadyTime>)> wake_at = {};
 
   std::string FunctionArn(const std::string& name) const;
   // CLOCK_MONOTONIC of an instance with that offset, now.

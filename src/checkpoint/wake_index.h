@@ -1,0 +1,37 @@
+#pragma once
+
+// Which suspended instance is due when, and when its way back has to begin.
+//
+// Bringing one back takes time, and only a few come back side by side: two hundred sleepers that
+// are due at the same second are brought back one after another before it, so that none is late.
+// The index is in memory; what it holds is in the store with each suspended instance, and is put in
+// again at a start. Pure: times in, names out. Threads: one.
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "base/clock.h"
+#include "base/ids.h"
+
+namespace godwit::checkpoint {
+
+class WakeIndex {
+ public:
+  // Due at `time`, in place of what was said before; none: not by time.
+  void Set(const InstanceId& id, std::optional<SteadyTime> time);
+  void Erase(const InstanceId& id) { Set(id, std::nullopt); }
+
+  // When the first has to begin so that, `side_by_side` at a time and each taking `cost`, none
+  // within the next half minute comes late; none: nothing is due ever.
+  std::optional<SteadyTime> NextStart(Nanos cost, int side_by_side) const;
+  // Takes out the one that is due first.
+  std::optional<InstanceId> Pop();
+  size_t size() const { return due_.size(); }
+
+ private:
+  std::multimap<SteadyTime, InstanceId> due_;
+  std::unordered_map<InstanceId, std::multimap<SteadyTime, InstanceId>::iterator> where_;
+};
+
+}  // namespace godwit::checkpoint
