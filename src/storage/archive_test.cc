@@ -288,13 +288,13 @@ TEST_F(ZipDirectoryTest, RefusesWhatCouldNotBeUnpacked) {
 }
 
 RC_GTEST_PROP(ArchivePropertyTest, NoZipReachesOutside, ()) {
-  static const std::string kSteps[] = {"a", "b", "c", "d", "e", "link", "..", "."};
+  static const std::string steps[] = {"a", "b", "c", "d", "e", "link", "..", "."};
   const auto path = [] {
     std::string joined;
     for (int i = *rc::gen::inRange(0, 5); i > 0; --i) {
-      joined += kSteps[*rc::gen::inRange<size_t>(0, std::size(kSteps))] + "/";
+      joined += steps[*rc::gen::inRange<size_t>(0, std::size(steps))] + "/";
     }
-    return joined + kSteps[*rc::gen::inRange<size_t>(0, std::size(kSteps))];
+    return joined + steps[*rc::gen::inRange<size_t>(0, std::size(steps))];
   };
   std::vector<TestZipEntry> entries;
   for (int i = *rc::gen::inRange(1, 8); i > 0; --i) {

@@ -13,9 +13,9 @@
 namespace godwit::storage {
 namespace {
 
-const NodeKey kKey{{1, 2, 3}};
-const Digest kSealKey = kKey.Derive("godwit blob seal v1");
-const std::string kSalt(32, 's');
+const NodeKey node_key{{1, 2, 3}};
+const Digest seal_key = node_key.Derive("godwit blob seal v1");
+const std::string salt_bytes(32, 's');
 
 Fd MemoryFile(std::string_view bytes) {
   Fd fd(::memfd_create("blob", MFD_CLOEXEC));
@@ -38,11 +38,11 @@ Written Write(std::string_view text, Cipher cipher, Packing packing) {
   Benches benches(1);
   const Content content(std::span(&text, 1));
   const Fd fd = MemoryFile("");
-  Written written{.id = HashContent(HashKeys(kKey), content, crew, benches), .bytes = ""};
+  Written written{.id = HashContent(HashKeys(node_key), content, crew, benches), .bytes = ""};
   const auto done = WriteBlob(fd.get(), content,
                               {.id = written.id,
-                               .seal_key = kSealKey,
-                               .salt = kSalt,
+                               .seal_key = seal_key,
+                               .salt = salt_bytes,
                                .cipher = cipher,
                                .packing = packing,
                                .start_writing_out = false},
@@ -53,7 +53,7 @@ Written Write(std::string_view text, Cipher cipher, Packing packing) {
 }
 
 Result<std::string> Read(std::string_view bytes, const Digest& id) {
-  Result<BlobFile> file = BlobFile::Open(MemoryFile(bytes), id, kSealKey);
+  Result<BlobFile> file = BlobFile::Open(MemoryFile(bytes), id, seal_key);
   if (!file) return std::unexpected(file.error());
   std::string text(file->header().plain_bytes, '\0');
   Bench bench;
@@ -97,12 +97,12 @@ TEST(BlobFileTest, EitherCipherIsReadWhateverTheProcessorPrefers) {
 }
 
 RC_GTEST_PROP(BlobFileTest, NoChangeGoesUnseen, ()) {
-  static const std::vector<Written> kBlobs = {
+  static const std::vector<Written> blobs = {
       Write(Sample(), Cipher::kAes256Gcm, Packing::kFast),
       Write(Sample(), Cipher::kChaCha20Poly1305, Packing::kNone),
       Write("hello, godwit", Cipher::kAes256Gcm, Packing::kNone),
       Write("", Cipher::kAes256Gcm, Packing::kFast)};
-  const Written& written = kBlobs[*rc::gen::inRange<size_t>(0, kBlobs.size())];
+  const Written& written = blobs[*rc::gen::inRange<size_t>(0, blobs.size())];
   const size_t size = written.bytes.size();
   // Every region: header, table, the seams between chunks, and anywhere.
   const size_t region = *rc::gen::element(kBlobHeaderBytes, size_t{100}, size);

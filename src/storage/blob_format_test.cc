@@ -16,10 +16,11 @@ BlobHeader SomeHeader() {
   header.salt.fill('s');
   return header;
 }
-const uint64_t kFront = kBlobHeaderBytes + 2 * kBlobEntryBytes;
-const std::vector<BlobEntry> kEntries = {{.at = kFront + 21, .stored_bytes = 100, .packed = true},
-                                         {.at = kFront, .stored_bytes = 21, .packed = false}};
-const uint64_t kFileBytes = kFront + 121;
+constexpr uint64_t kFront = kBlobHeaderBytes + 2 * kBlobEntryBytes;
+const std::vector<BlobEntry> two_entries = {
+    {.at = kFront + 21, .stored_bytes = 100, .packed = true},
+    {.at = kFront, .stored_bytes = 21, .packed = false}};
+constexpr uint64_t kFileBytes = kFront + 121;
 
 TEST(BlobFormatTest, WhatIsEncodedDecodes) {
   const std::string bytes = EncodeBlobHeader(SomeHeader());
@@ -31,9 +32,9 @@ TEST(BlobFormatTest, WhatIsEncodedDecodes) {
   EXPECT_EQ(header->PlainOf(0), kLeastBlobChunk);
   EXPECT_EQ(header->PlainOf(1), 5u);
   EXPECT_EQ(header->FrontBytes(), kFront);
-  const auto entries = DecodeBlobTable(*header, EncodeBlobTable(kEntries), kFileBytes);
+  const auto entries = DecodeBlobTable(*header, EncodeBlobTable(two_entries), kFileBytes);
   ASSERT_TRUE(entries.has_value());
-  EXPECT_EQ(EncodeBlobTable(*entries), EncodeBlobTable(kEntries));
+  EXPECT_EQ(EncodeBlobTable(*entries), EncodeBlobTable(two_entries));
 }
 
 TEST(BlobFormatTest, AnEmptyBlobHasOneChunk) {
@@ -68,19 +69,19 @@ TEST(BlobFormatTest, RefusesTablesThatCannotBe) {
   const auto refused = [](std::vector<BlobEntry> entries, uint64_t file_bytes) {
     return !DecodeBlobTable(SomeHeader(), EncodeBlobTable(entries), file_bytes).has_value();
   };
-  EXPECT_FALSE(refused(kEntries, kFileBytes));
-  EXPECT_TRUE(refused(kEntries, kFileBytes - 1)) << "cut off";
-  EXPECT_TRUE(refused(kEntries, kFileBytes + 1)) << "something follows";
-  auto entries = kEntries;
+  EXPECT_FALSE(refused(two_entries, kFileBytes));
+  EXPECT_TRUE(refused(two_entries, kFileBytes - 1)) << "cut off";
+  EXPECT_TRUE(refused(two_entries, kFileBytes + 1)) << "something follows";
+  auto entries = two_entries;
   entries[0].at -= 1;
   EXPECT_TRUE(refused(entries, kFileBytes)) << "overlap";
-  entries = kEntries;
+  entries = two_entries;
   entries[1].stored_bytes = 22;
   EXPECT_TRUE(refused(entries, kFileBytes + 1)) << "longer than its plain text";
-  entries = kEntries;
+  entries = two_entries;
   entries[1].packed = true;
   EXPECT_TRUE(refused(entries, kFileBytes)) << "packed, but no smaller";
-  entries = kEntries;
+  entries = two_entries;
   entries[0].stored_bytes = Seal::kTagBytes;
   EXPECT_TRUE(refused(entries, kFront + 21 + Seal::kTagBytes)) << "nothing in it";
   EXPECT_FALSE(DecodeBlobTable(SomeHeader(), "short", kFileBytes).has_value());

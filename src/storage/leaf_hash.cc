@@ -66,7 +66,7 @@ GODWIT_INLINE void Mix(V& a, V& b, V& c, V& d, const V& x, const V& y) {
 
 template <int round, typename V>
 GODWIT_INLINE void Round(V* v, const V* m) {
-  constexpr const auto& s = kSigma[round % 10];
+  const auto& s = kSigma[round % 10];
   Mix(v[0], v[4], v[8], v[12], m[s[0]], m[s[1]]);
   Mix(v[1], v[5], v[9], v[13], m[s[2]], m[s[3]]);
   Mix(v[2], v[6], v[10], v[14], m[s[4]], m[s[5]]);
@@ -141,18 +141,18 @@ size_t LanesHere() {
 // Hashes the full leaves at the front, and says how many.
 size_t HashFullLeaves(const Digest& key, std::span<const std::string_view> leaves,
                       std::span<Digest> into) {
-  static const size_t kLanes = LanesHere();
-  if (kLanes == 1) return 0;
+  static const size_t lanes_here = LanesHere();
+  if (lanes_here == 1) return 0;
   size_t full = 0;
   while (full < leaves.size() && leaves[full].size() == kLeafBytes) ++full;
-  for (size_t first = 0; first < full; first += kLanes) {
-    const size_t count = std::min(kLanes, full - first);
+  for (size_t first = 0; first < full; first += lanes_here) {
+    const size_t count = std::min(lanes_here, full - first);
     const unsigned char* lane_leaves[kMostLanes];
     Digest digests[kMostLanes];
-    for (size_t lane = 0; lane < kLanes; ++lane) {
+    for (size_t lane = 0; lane < lanes_here; ++lane) {
       lane_leaves[lane] = Raw(leaves[first + (lane < count ? lane : 0)]);  // idle lanes repeat one
     }
-    (kLanes == 8 ? Hash8 : Hash4)(key, lane_leaves, digests);
+    (lanes_here == 8 ? Hash8 : Hash4)(key, lane_leaves, digests);
     for (size_t lane = 0; lane < count; ++lane) into[first + lane] = digests[lane];
   }
   return full;

@@ -23,7 +23,9 @@ class NodeKey {
 
   explicit NodeKey(const std::array<unsigned char, kBytes>& bytes) : bytes_(bytes) {}
   NodeKey(const NodeKey&) = default;
+  NodeKey(NodeKey&&) noexcept = default;
   NodeKey& operator=(const NodeKey&) = default;
+  NodeKey& operator=(NodeKey&&) noexcept = default;
   ~NodeKey();  // wipes
 
   // A key of its own for each purpose (BLAKE2b, keyed with this one, of the purpose's name).

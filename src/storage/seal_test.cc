@@ -8,7 +8,7 @@
 namespace godwit::storage {
 namespace {
 
-const Digest kKey = {1, 2, 3, 4, 5};
+constexpr Digest kKey = {1, 2, 3, 4, 5};
 constexpr std::string_view kPlain = "a function is a living thing";
 constexpr std::string_view kBound = "chunk 7";
 

@@ -20,8 +20,9 @@ namespace godwit::storage {
 
 class TestDirectory {
  public:
-  TestDirectory() {
-    std::string pattern = std::filesystem::temp_directory_path() / "godwit-storage-XXXXXX";
+  explicit TestDirectory(
+      const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+    std::string pattern = parent / "godwit-storage-XXXXXX";
     if (::mkdtemp(pattern.data()) == nullptr) std::abort();
     path_ = pattern;
   }

@@ -24,6 +24,7 @@ class Benches {
   explicit Benches(size_t kept) : kept_(kept) {}
   Benches(const Benches&) = delete;
   Benches& operator=(const Benches&) = delete;
+  ~Benches() = default;
 
   class Lent {
    public:
