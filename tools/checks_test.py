@@ -6,6 +6,7 @@ import tempfile
 import unittest
 
 TOOLS = os.path.dirname(os.path.abspath(__file__))
+PAGE = "/".join(("docs", "a.md"))
 
 
 class ChecksTest(unittest.TestCase):
@@ -72,10 +73,10 @@ class ChecksTest(unittest.TestCase):
         self.assert_passes("sizes", {"src/a.cc": "int a;\n" * 150})
 
     def test_a_dead_link(self):
-        self.assert_finds("texts", {"docs/a.md": "See [b](../b.md).\n"}, "there is no 'b.md'")
+        self.assert_finds("texts", {PAGE: "See [b](../b.md).\n"}, "there is no 'b.md'")
 
     def test_a_page_that_a_header_mentions(self):
-        self.assert_finds("texts", {"src/a.h": "// docs/" "b.md\n"}, "there is no 'docs/" "b.md'")
+        self.assert_finds("texts", {"src/a.h": f"// {PAGE}\n"}, f"there is no '{PAGE}'")
 
     def test_unfinished_work(self):
         self.assert_finds("texts", {"src/a.cc": "// TO" "DO: all\n"}, "marks unfinished work")
@@ -88,8 +89,8 @@ class ChecksTest(unittest.TestCase):
         self.assert_passes(
             "texts",
             {
-                "README.md": "[a](docs/a.md#part) and [out](https://example.com/a)\n",
-                "docs/a.md": "|" + " wide |" * 20 + "\n",
+                "README.md": f"[a]({PAGE}#part) and [out](https://example.com/a)\n",
+                PAGE: "|" + " wide |" * 20 + "\n",
             },
         )
 
