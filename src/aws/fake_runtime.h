@@ -26,8 +26,8 @@ namespace godwit::aws {
 
 class FakeCalls : public functions::RuntimeCalls {
  public:
-  explicit FakeCalls(boost::asio::any_io_executor executor)
-      : given_(std::move(executor), boost::asio::steady_timer::time_point::max()) {}
+  explicit FakeCalls(const boost::asio::any_io_executor& executor)
+      : given_(executor, boost::asio::steady_timer::time_point::max()) {}
 
   std::vector<std::string> log;  // "respond ID BODY", "fail ID TYPE BODY", "init TYPE BODY"
   size_t waiting = 0;            // in AwaitNext()
@@ -107,7 +107,7 @@ struct RawAnswer {
 // The function's end of a connection.
 class RawPeer {
  public:
-  RawPeer(boost::asio::any_io_executor executor, uint16_t port) : socket_(std::move(executor)) {
+  RawPeer(const boost::asio::any_io_executor& executor, uint16_t port) : socket_(executor) {
     socket_.connect({boost::asio::ip::address_v4::loopback(), port});
   }
 
@@ -153,7 +153,7 @@ class RawPeer {
   std::string heard_;
 };
 
-inline const std::string kAskNext =
+inline constexpr const char* kAskNext =
     "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: 127.0.0.1:9001\r\n\r\n";
 
 // A POST as runtimes send it; `more` is further header lines.

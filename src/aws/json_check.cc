@@ -11,10 +11,12 @@ namespace json = boost::json;
 
 // Takes every event and keeps none. The names are those that basic_parser calls.
 struct Ignore {
+  // NOLINTBEGIN(readability-identifier-naming)
   static constexpr size_t max_object_size = SIZE_MAX;
   static constexpr size_t max_array_size = SIZE_MAX;
   static constexpr size_t max_key_size = SIZE_MAX;
   static constexpr size_t max_string_size = SIZE_MAX;
+  // NOLINTEND(readability-identifier-naming)
 
   using Code = boost::system::error_code;
   using View = json::string_view;

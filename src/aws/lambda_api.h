@@ -27,6 +27,7 @@ class LambdaApi {
   LambdaApi(functions::Platform& platform, Identity self, Entropy& entropy, Log log);
   LambdaApi(const LambdaApi&) = delete;
   LambdaApi& operator=(const LambdaApi&) = delete;
+  ~LambdaApi() = default;
 
   // Whether the request is for this API, by its path alone.
   static bool Serves(const http::Request& request) { return IsLambdaPath(request.path); }

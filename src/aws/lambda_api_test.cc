@@ -24,13 +24,14 @@ class LambdaApiTest : public testing::Test {
     request.path = path.substr(0, path.find('?'));
     if (path.contains('?')) request.query = path.substr(path.find('?') + 1);
     request.headers = std::move(headers);
-    request.headers.emplace_back("Host", "127.0.0.1:9000");
+    request.headers.emplace_back("Host", host_);
     request.body = std::move(body);
     EXPECT_TRUE(LambdaApi::Serves(request)) << path;
     return RunToEnd(api_.Handle(std::move(request)));
   }
   static json::value Json(const http::Response& response) { return json::parse(response.body); }
 
+  std::string host_ = "127.0.0.1:9000";
   FakePlatform platform_;
   SystemEntropy entropy_;
   LambdaApi api_{platform_, {"us-east-1", "000000000000"}, entropy_, Log("test", LogLevel::kOff)};
@@ -94,6 +95,13 @@ TEST_F(LambdaApiTest, GetTellsWhereTheCodeIs) {
   EXPECT_EQ(out.at("Concurrency").at("ReservedConcurrentExecutions"), 2);
   EXPECT_EQ(out.at("Configuration").at("FunctionName"), "greeter");
   EXPECT_FALSE(out.at("Configuration").as_object().contains("Environment"));
+}
+
+TEST_F(LambdaApiTest, AHostThatIsNoTextDoesNotBreakTheAnswer) {
+  platform_.Add("greeter");
+  host_ = "h\xd0\xd0";
+  EXPECT_EQ(Json(Send("GET", "/2015-03-31/functions/greeter")).at("Code").at("Location"),
+            "http://h??/godwit/v1/functions/greeter/code");
 }
 
 TEST_F(LambdaApiTest, NamesComeInEveryForm) {

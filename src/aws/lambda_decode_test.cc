@@ -8,7 +8,6 @@
 namespace godwit::aws {
 namespace {
 
-using testing::AllOf;
 using testing::HasSubstr;
 using testing::Pair;
 using testing::UnorderedElementsAre;

@@ -10,6 +10,7 @@
 #include "aws/lambda_decode.h"
 #include "aws/lambda_json.h"
 #include "aws/lambda_violations.h"
+#include "aws/text.h"
 #include "base/try.h"
 
 namespace godwit::aws {
@@ -23,7 +24,7 @@ constexpr int64_t kPage = 50;  // Lambda lists no more at once, whatever MaxItem
 
 std::string OriginOf(const http::Request& request) {
   const std::string_view host = request.Get("Host");
-  return fmt::format("http://{}", host.empty() ? "127.0.0.1" : host);
+  return fmt::format("http://{}", host.empty() ? "127.0.0.1" : Printable(host));
 }
 
 LambdaResult<int64_t> PageSize(const http::Request& request) {

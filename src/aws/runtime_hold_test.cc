@@ -165,7 +165,7 @@ TEST_F(RuntimeHoldTest, WhatIsHalfWayIsNotHeld) {
 TEST_F(RuntimeHoldTest, WhatWasSaidAheadIsNotLost) {
   Converse([this]() -> asio::awaitable<void> {
     RawPeer peer = Peer();
-    co_await peer.Say(kAskNext + "GET /ping HTTP/1.1\r\nHost: x\r\n\r\n");
+    co_await peer.Say(std::string(kAskNext) + "GET /ping HTTP/1.1\r\nHost: x\r\n\r\n");
     co_await Until([this] { return calls_.waiting == 1; });
     EXPECT_EQ(endpoint_->Hold().error().code(), Code::kBusy);
     calls_.Give("id-1", "e");

@@ -33,6 +33,7 @@ class RuntimeSession {
                  EndDead end_dead);
   RuntimeSession(const RuntimeSession&) = delete;
   RuntimeSession& operator=(const RuntimeSession&) = delete;
+  ~RuntimeSession() = default;
 
   // Serves from this point of the conversation on.
   Result<> Start(functions::SavedSession::Awaiting from);

@@ -41,6 +41,13 @@ Result<Ran> RunApart(const std::vector<std::string>& command, const std::string&
   const pid_t child = ::fork();
   if (child < 0) return FailErrno(errno, "cannot run '{}'", command.front());
   if (child == 0) {
+    // This copy of the node lives as long as the program: it may not hold the node's sockets and
+    // locks open.
+    const int output = ::fcntl(write.get(), F_DUPFD, 1000);
+    const int copy = copy_to >= 0 ? ::fcntl(copy_to, F_DUPFD, 1000) : -1;
+    ::dup2(output, 3);
+    if (copy >= 0) ::dup2(copy, 4);
+    ::close_range(copy >= 0 ? 5U : 4U, ~0U, 0);
     if (::unshare(CLONE_NEWNS) != 0 ||
         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         ::mount("tmpfs", "/run", "tmpfs", 0, "size=4m") != 0) {
@@ -48,18 +55,18 @@ Result<Ran> RunApart(const std::vector<std::string>& command, const std::string&
     }
     const pid_t program = ::fork();
     if (program == 0) {
-      ::dup2(write.get(), 1);
-      ::dup2(write.get(), 2);
+      ::dup2(3, 1);
+      ::dup2(3, 2);
       ::execv(argv[0], argv.data());
       ::_exit(127);
     }
     int status = 0;
     ::waitpid(program, &status, 0);
-    if (copy_to >= 0) {
+    if (copy >= 0) {
       const int from = ::open(copy_from.c_str(), O_RDONLY);
       char buffer[4096];
       for (ssize_t n = 0; from >= 0 && (n = ::read(from, buffer, sizeof buffer)) > 0;) {
-        if (::write(copy_to, buffer, static_cast<size_t>(n)) != n) ::_exit(125);
+        if (::write(4, buffer, static_cast<size_t>(n)) != n) ::_exit(125);
       }
     }
     ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 124);

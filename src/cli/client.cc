@@ -52,11 +52,14 @@ NodeClient::NodeClient(std::string endpoint, Transport transport)
 Result<http::Response> NodeClient::Send(http::Request request) {
   auto response = transport_(endpoint_, std::move(request));
   if (!response) {
-    return Fail(
-        response.error().code(),
-        "{} (is a node running there? start one with `sudo godwit node`, or name another with "
-        "--endpoint)",
-        response.error().ToString());
+    std::string reason = response.error().ToString();
+    const bool says_the_way_out = reason.ends_with(')');
+    if (!says_the_way_out) {
+      reason +=
+          " (is a node running there? start one with `sudo godwit node`, or name another with "
+          "--endpoint)";
+    }
+    return std::unexpected(Error(response.error().code(), std::move(reason)));
   }
   if (response->status < 200 || response->status > 299) return std::unexpected(ErrorOf(*response));
   return response;
@@ -113,7 +116,12 @@ Error ErrorOf(const http::Response& response) {
     return {code, Str(*error, "message")};
   }
   for (const auto* key : {"Message", "message"}) {
-    if (auto message = Str(*object, key); !message.empty()) return {by_status, std::move(message)};
+    auto message = Str(*object, key);
+    if (message.empty()) continue;
+    if (response.Get("x-amzn-ErrorType") == "ResourceNotFoundException") {
+      message += " (`godwit list` shows the functions)";
+    }
+    return {by_status, std::move(message)};
   }
   return {by_status, fmt::format("the node answered with status {}", response.status)};
 }

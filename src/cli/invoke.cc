@@ -63,8 +63,14 @@ Result<> Run(const Args& args, Shell& shell) {
   request.headers = {{"Content-Type", "application/json"},
                      {"X-Amz-Invocation-Type", async ? "Event" : "RequestResponse"}};
   if (args.Has("--tail")) request.headers.push_back({"X-Amz-Log-Type", "Tail"});
-  GODWIT_TRY(request.body, ReadPayload(args, shell.in));
-  GODWIT_TRY(const auto response, shell.node.Send(std::move(request)));
+  GODWIT_TRY(const std::string payload, ReadPayload(args, shell.in));
+  request.body = payload;
+  const auto sent = shell.node.Send(std::move(request));
+  if (!sent && sent.error().code() == Code::kInvalid && !ParseJson(payload)) {
+    return Fail(Code::kInvalid,
+                "the payload is not JSON (write it in single quotes, as '{{\"name\":\"edge\"}}')");
+  }
+  GODWIT_TRY(const auto response, sent);
 
   if (async) {
     const std::string id(response.Get("x-amzn-RequestId"));

@@ -60,7 +60,8 @@ TEST(RmTest, RemovesEachAndStopsAtTheFirstThatCannotBe) {
   const auto heard = shell.Type({"rm", "a", "b", "c"});
   EXPECT_EQ(heard.exit, 3);
   EXPECT_EQ(heard.out, "a removed\n");
-  EXPECT_EQ(heard.err, "godwit: cannot rm 'b': Function not found: b\n");
+  EXPECT_EQ(heard.err,
+            "godwit: cannot rm 'b': Function not found: b (`godwit list` shows the functions)\n");
   EXPECT_EQ(shell.Type({"rm", "a", "c", "--json"}).out, "{\"removed\":[\"a\",\"c\"]}\n");
   EXPECT_EQ(shell.Type({"rm"}).exit, 2);
   shell.Type({"rm", "../x"});
@@ -160,6 +161,17 @@ TEST(InvokeTest, WhatTheNodeRefusesKeepsItsExitCode) {
   const auto heard = shell.Type({"invoke", "f"});
   EXPECT_EQ(heard.exit, 1);
   EXPECT_EQ(heard.err, "godwit: cannot invoke 'f': the node answered with status 502\n");
+}
+
+TEST(InvokeTest, APayloadThatIsNoJson) {
+  TestShell shell;
+  shell.Answers("POST /2015-03-31/functions/f/invocations",
+                Lambda(400, "InvalidRequestContentException", "Could not parse request body"));
+  const auto heard = shell.Type({"invoke", "f", "{name:edge}"});
+  EXPECT_EQ(heard.exit, 2);
+  EXPECT_EQ(heard.err,
+            "godwit: cannot invoke 'f': the payload is not JSON (write it in single quotes, as "
+            "'{\"name\":\"edge\"}')\n");
 }
 
 TEST(ResultTest, StatusUntilThereIsAResult) {

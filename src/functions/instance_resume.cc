@@ -25,7 +25,9 @@ using std::chrono_literals::operator""ms;
 namespace {
 
 constexpr uint64_t kRestoreRoom = 64 << 20;  // bytes above the limit, while CRIU is at work
-constexpr int kPidRoom = 200;                // pids between those of the function and CRIU's own
+constexpr int kLooks = 20;
+constexpr Nanos kLook = 10ms;
+constexpr int kPidRoom = 200;  // pids between those of the function and CRIU's own
 
 }  // namespace
 
@@ -60,7 +62,9 @@ class Resumption {
     if (!driver) co_return std::unexpected(driver.error());
     co_return co_await Offload(work_.pool, [&]() -> Result<> {
       const auto& cgroup = self_.sandbox_->cgroup();
-      GODWIT_TRY(cgroup.SetMemoryLimit(LimitsOf(self_.function_.spec).memory_bytes + kRestoreRoom));
+      sandbox::CgroupLimits limits = LimitsOf(self_.function_.spec);
+      limits.memory_bytes += kRestoreRoom;
+      GODWIT_TRY(cgroup.Apply(limits));
       checkpoint::EmptyDirectory(self_.Staging());
       const checkpoint::ImagePlaces places{self_.Staging(), self_.Temporary()};
       GODWIT_TRY(checkpoint::FetchImage(work_.blobs, self_.kept_->image, places, self_.uid_));
@@ -74,9 +78,16 @@ class Resumption {
   // The node's ends stand before the function's do, so that nothing it says finds nobody.
   asio::awaitable<Result<>> Connections() {
     for (const auto& session : facts_.sessions) {
-      GODWIT_CO_TRY(Fd socket, co_await self_.sandbox_->MakeSocket());
-      GODWIT_CO_TRY(checkpoint::RebuildTcp(socket.get(), session.tcp));
-      sockets_.push_back(std::move(socket));
+      Result<Fd> socket = co_await Rebuild(session);
+      // A process that is being started at this moment may still hold a copy of the socket that was
+      // closed: it soon execs.
+      for (int look = 0; !socket && look < kLooks; ++look) {
+        asio::steady_timer pause(work_.executor, kLook);
+        co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+        socket = co_await Rebuild(session);
+      }
+      if (!socket) co_return std::unexpected(std::move(socket).error());
+      sockets_.push_back(*std::move(socket));
     }
     co_return Result<>{};
   }
@@ -115,6 +126,12 @@ class Resumption {
   }
 
  private:
+  asio::awaitable<Result<Fd>> Rebuild(const SavedSession& session) {
+    GODWIT_CO_TRY(Fd socket, co_await self_.sandbox_->MakeSocket());
+    GODWIT_CO_TRY(checkpoint::RebuildTcp(socket.get(), session.tcp));
+    co_return socket;
+  }
+
   Instance& self_;
   Workplace& work_;
   const InstanceFacts& facts_;

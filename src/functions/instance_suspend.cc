@@ -226,12 +226,12 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   reason_ = reason;
   static_cast<void>(life_.Move(State::kSuspended, std::move(reason)));
   GODWIT_FAULT(kSuspendJournalled);
-  co_await Offload(workplace_.pool, [&] {
+  const Result<> renewed = co_await Offload(workplace_.pool, [&] {
     checkpoint::EmptyDirectory(Staging());
     checkpoint::EmptyDirectory(Temporary());
-    sandbox_->cgroup().DropCaches();
-    return 0;
+    return sandbox_->cgroup().Renew();
   });
+  if (!renewed) log_line_.Warning("{}", renewed.error().ToString());
   moving_ = false;
   Rescheduled();
   ScheduleWake();

@@ -125,7 +125,10 @@ Result<> AppendRequest(std::string& out, const Request& request, std::string_vie
                 request.method, target);
   }
   out.append(request.method).append(" ").append(target).append(" HTTP/1.1\r\n");
-  if (request.Get("Host").empty()) out.append("Host: ").append(host).append("\r\n");
+  const bool has_host = std::ranges::any_of(request.headers, [](const Header& header) {
+    return EqualsIgnoringCase(header.name, "Host");
+  });
+  if (!has_host) out.append("Host: ").append(host).append("\r\n");
   AppendHeaders(out, request.headers);
   const bool may_have_body =
       request.method != "GET" && request.method != "HEAD" && request.method != "DELETE";

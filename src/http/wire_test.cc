@@ -76,6 +76,14 @@ TEST(WireTest, RequestsCarryHostLengthAndBody) {
             "close\r\n\r\n{}");
 }
 
+TEST(WireTest, AHostThatIsEmptyIsAHostNevertheless) {
+  Request request;
+  request.headers = {{"host", ""}};
+  std::string out;
+  ASSERT_TRUE(AppendRequest(out, request, "other"));
+  EXPECT_EQ(out, "GET / HTTP/1.1\r\nhost: \r\n\r\n");
+}
+
 TEST(WireTest, ARequestLineIsOneLine) {
   std::string out;
   for (const std::string target : {"/a b", "/a\r\nX: y", "/\x7f"}) {

@@ -202,11 +202,13 @@ std::vector<int> Cgroup::Pids() const {
   return pids;
 }
 
-void Cgroup::DropCaches() const {
-  if (MemoryBytes() == 0) return;
+Result<> Cgroup::Renew() const {
   const std::string& memory = Directory("memory");
   static_cast<void>(unified_ ? WriteFile(memory + "/memory.reclaim", "1G")
                              : WriteFile(memory + "/memory.force_empty", "0"));
+  if (::rmdir(memory.c_str()) != 0)
+    return FailErrno(errno, "cannot remove the control group '{}'", memory);
+  return MakeGroup(memory);
 }
 
 Result<> Cgroup::Remove() const {

@@ -36,8 +36,10 @@ class Cgroup {
   uint64_t CpuNanos() const;      // used since it was made
   uint64_t OomKills() const;      // processes the kernel killed for want of memory
   std::vector<int> Pids() const;  // of the host
-  // Gives back cached pages that are still charged, so that an empty group holds nothing.
-  void DropCaches() const;
+  // Makes it anew, without limits, after its last process has gone: what was cached on its account
+  // is given back, and what the kernel still owes it goes to its parent. Apply() again before the
+  // next process.
+  Result<> Renew() const;
   // Kills what is inside and removes the group; waits up to a second for the dead to leave.
   Result<> Remove() const;
 
