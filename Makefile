@@ -31,9 +31,8 @@ fuzz: ## replay the corpora and fuzz every parser of foreign bytes
 	@scripts/setup
 	cmake --workflow --preset fuzz
 
-package: ## make a .deb in build/release
-	@scripts/setup
-	cmake --workflow --preset release
+package: build ## make a .deb in build/release
+	cpack --preset release
 
 clean: ## remove everything that was built
 	rm -rf build
