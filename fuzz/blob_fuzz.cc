@@ -60,8 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, size_t size) {
                   .seal_key = kSealKey,
                   .salt = salt,
                   .cipher = odd ? Cipher::kAes256Gcm : Cipher::kChaCha20Poly1305,
-                  .packing = odd ? Packing::kFast : Packing::kNone,
-                  .start_writing_out = false},
+                  .packing = odd ? Packing::kFast : Packing::kNone},
                  crew, benches)
            .has_value());
   const auto back = Read(Fd(::dup(fd.get())));

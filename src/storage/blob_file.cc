@@ -1,6 +1,5 @@
 #include "storage/blob_file.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,10 +79,6 @@ Result<> WriteBlob(int fd, const Content& content, const BlobMaking& making, Cre
     entry.stored_bytes = static_cast<uint32_t>((packed > 0 ? packed : size) + Seal::kTagBytes);
     entry.at = end.fetch_add(entry.stored_bytes);
     failure.Note(WriteAt(fd, entry.at, {stored, entry.stored_bytes}));
-    if (making.start_writing_out) {
-      ::sync_file_range(fd, static_cast<off_t>(entry.at), entry.stored_bytes,
-                        SYNC_FILE_RANGE_WRITE);
-    }
   });
   GODWIT_TRY(failure.Taken());
   return WriteAt(fd, 0, header_bytes + EncodeBlobTable(entries));

@@ -27,7 +27,6 @@ struct BlobMaking {
   std::string_view salt;  // 32 bytes, never used before
   Cipher cipher;
   Packing packing;
-  bool start_writing_out;  // it will be synced: let the disk begin while later chunks are sealed
 };
 
 // Writes the blob of `content` to the empty file `fd`.

@@ -44,8 +44,7 @@ Written Write(std::string_view text, Cipher cipher, Packing packing) {
                                .seal_key = seal_key,
                                .salt = salt_bytes,
                                .cipher = cipher,
-                               .packing = packing,
-                               .start_writing_out = false},
+                               .packing = packing},
                               crew, benches);
   if (!done) std::abort();
   written.bytes = BytesOf(fd.get());

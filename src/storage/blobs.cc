@@ -114,8 +114,7 @@ struct Blobs::Parts {
                           .seal_key = seal_key,
                           .salt = salt,
                           .cipher = FasterCipher(),
-                          .packing = options.packing,
-                          .start_writing_out = durable},
+                          .packing = options.packing},
                          crew, benches));
     if (durable && ::fdatasync(file.get()) != 0) return FailErrno(errno, "cannot sync");
     const std::string folder = FolderOf(id);
