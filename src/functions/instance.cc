@@ -262,7 +262,7 @@ void Instance::Stop(const std::string& reason, Error why) {
 
 // Ten times a second, so everything here is one cheap look.
 void Instance::Tick() {
-  if (moving_ || ending_ || !sandbox_) return;
+  if (moving_ || ending_ || !sandbox_ || state() == State::kSuspended) return;
   const SteadyTime now = workplace_.clock.Steady();
   if (log_.Trim())
     log_line_.Warning("its log was longer than {} bytes and has lost its beginning",

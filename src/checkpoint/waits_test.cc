@@ -1,0 +1,188 @@
+#include "checkpoint/waits.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+
+#include "base/fd.h"
+#include "checkpoint/image_file.h"
+#include "checkpoint/images.pb.h"
+
+namespace godwit::checkpoint {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+
+constexpr uint64_t kStack = 0x7ffc00001000;
+constexpr uint64_t kInterrupted = static_cast<uint64_t>(-EINTR);
+
+// The images of one process with one thread, and the memory behind them.
+class WaitsTest : public testing::Test {
+ protected:
+  WaitsTest() {
+    std::string pattern = fs::temp_directory_path() / "godwit-waits-XXXXXX";
+    images_ = ::mkdtemp(pattern.data());
+    image::Pstree process;
+    process.set_pid(100);
+    process.set_ppid(0);
+    process.add_threads(100);
+    Write("pstree.img", {process.SerializeAsString()});
+    auto& registers = *core_.mutable_thread_info()->mutable_gpregs();
+    core_.set_mtype(1);
+    for (const auto set :
+         {&image::Registers::set_r10, &image::Registers::set_r9, &image::Registers::set_r8,
+          &image::Registers::set_ax, &image::Registers::set_dx, &image::Registers::set_si,
+          &image::Registers::set_di, &image::Registers::set_orig_ax}) {
+      (registers.*set)(0);
+    }
+    registers.set_ip(0x401002);
+    registers.set_sp(kStack);
+    auto& real = *core_.mutable_tc()->mutable_timers()->mutable_real();
+    real.set_isec(0);
+    real.set_iusec(0);
+    real.set_vsec(0);
+    real.set_vusec(0);
+  }
+  ~WaitsTest() override { fs::remove_all(images_); }
+
+  void Write(const std::string& name, std::vector<std::string> entries) {
+    const std::string path = images_ + "/" + name;
+    ASSERT_TRUE(Open(path, O_WRONLY | O_CREAT, 0600).has_value());
+    ASSERT_TRUE(WriteImageFile(path, {1, std::move(entries)}).has_value());
+  }
+  image::Registers& registers() { return *core_.mutable_thread_info()->mutable_gpregs(); }
+  void BlockedIn(long number, bool restartable = false) {
+    registers().set_orig_ax(static_cast<uint64_t>(number));
+    registers().set_ax(restartable ? static_cast<uint64_t>(number) : kInterrupted);
+  }
+  Waits Read() {
+    Write("core-100.img", {core_.SerializeAsString()});
+    const auto peek = [&](int pid, uint64_t address, size_t size) -> std::optional<std::string> {
+      EXPECT_EQ(pid, 100);
+      if (address >= kStack - 4096 && address < kStack) return std::string(size, '\0');
+      const auto found = memory_.find(address);
+      if (found == memory_.end()) return std::nullopt;
+      return found->second.substr(0, size);
+    };
+    auto waits = ReadWaits(images_, {1000s, 5000s, 990s}, peek);
+    EXPECT_TRUE(waits.has_value()) << waits.error().ToString();
+    image::Core core;
+    EXPECT_TRUE(core.ParseFromString(ReadImageFile(images_ + "/core-100.img")->entries.front()));
+    after_ = core.thread_info().gpregs();
+    return waits ? *std::move(waits) : Waits{};
+  }
+  void Time(uint64_t address, int64_t seconds, int64_t rest) {
+    const int64_t parts[2] = {seconds, rest};
+    memory_[address] = std::string(reinterpret_cast<const char*>(parts), sizeof parts);
+  }
+
+  std::string images_;
+  image::Core core_;
+  image::Registers after_;
+  std::map<uint64_t, std::string> memory_;
+};
+
+TEST_F(WaitsTest, ARelativeSleepIsIssuedAgainWithWhatIsLeft) {
+  BlockedIn(SYS_clock_nanosleep);
+  registers().set_di(CLOCK_REALTIME);
+  registers().set_dx(0x6000);
+  registers().set_r10(0x6000);
+  Time(0x6000, 7, 500'000'000);
+  const Waits waits = Read();
+  EXPECT_EQ(waits.deadline, 1000s + 7500ms);
+  ASSERT_EQ(waits.timeouts.size(), 1u);
+  EXPECT_LT(waits.timeouts[0].address, kStack - 128) << "not in the red zone";
+  EXPECT_EQ(after_.dx(), waits.timeouts[0].address) << "the caller's own request is left alone";
+  EXPECT_EQ(after_.ax(), static_cast<uint64_t>(SYS_clock_nanosleep));
+  EXPECT_EQ(after_.ip(), 0x401000u);
+}
+
+TEST_F(WaitsTest, AnAbsoluteSleepOnTheWallClockIsDueOnTheInstancesOwn) {
+  BlockedIn(SYS_clock_nanosleep, true);
+  registers().set_di(CLOCK_REALTIME);
+  registers().set_si(TIMER_ABSTIME);
+  registers().set_dx(0x6000);
+  Time(0x6000, 5030, 0);
+  const Waits waits = Read();
+  EXPECT_EQ(waits.deadline, 1030s);
+  EXPECT_TRUE(waits.timeouts.empty());
+  EXPECT_EQ(after_.ip(), 0x401002u) << "CRIU has put it back already";
+}
+
+TEST_F(WaitsTest, SelectKeepsWhatTheKernelLeftInItsTime) {
+  BlockedIn(SYS_select, true);
+  registers().set_r8(0x6000);
+  Time(0x6000, 3, 250'000);
+  const Waits waits = Read();
+  EXPECT_EQ(waits.deadline, 1003s + 250ms);
+  EXPECT_THAT(waits.timeouts,
+              testing::ElementsAre(Timeout{100, 0x6000, Timeout::Form::kTimeval, 1003s + 250ms}));
+}
+
+TEST_F(WaitsTest, AFutexWithAnAbsoluteTimeIsIssuedAgainAsItWas) {
+  BlockedIn(SYS_futex);
+  registers().set_si(FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG);
+  registers().set_r10(0x6000);
+  Time(0x6000, 1020, 0);
+  const Waits waits = Read();
+  EXPECT_EQ(waits.deadline, 1020s);
+  EXPECT_EQ(after_.ax(), static_cast<uint64_t>(SYS_futex));
+}
+
+TEST_F(WaitsTest, APollersDeadlineIsTakenFromWhenItWasCalmAndNeverLate) {
+  BlockedIn(SYS_epoll_wait);
+  registers().set_r10(30'000);
+  EXPECT_EQ(Read().deadline, 990s + 30s);
+  registers().set_r10(static_cast<uint64_t>(-1));
+  EXPECT_EQ(Read().deadline, std::nullopt);
+}
+
+TEST_F(WaitsTest, APendingSignalMeansThatTheInterruptionIsReal) {
+  BlockedIn(SYS_clock_nanosleep);
+  registers().set_r10(0x6000);
+  Time(0x6000, 7, 0);
+  core_.mutable_thread_core()->mutable_signals_p()->add_signals("siginfo");
+  EXPECT_TRUE(Read().timeouts.empty());
+  EXPECT_EQ(after_.ax(), kInterrupted);
+}
+
+TEST_F(WaitsTest, TimersAreDueAndAreMendedByTheTimeAway) {
+  BlockedIn(SYS_pause, true);
+  auto& timers = *core_.mutable_tc()->mutable_timers();
+  timers.mutable_real()->set_vsec(20);
+  auto& posix = *timers.add_posix();
+  posix.set_clock_id(CLOCK_MONOTONIC);
+  posix.set_isec(0);
+  posix.set_insec(0);
+  posix.set_vsec(5);
+  posix.set_vnsec(0);
+  image::File timerfd;
+  timerfd.set_type(17);
+  timerfd.set_id(3);
+  timerfd.mutable_tfd()->set_clockid(CLOCK_MONOTONIC);
+  timerfd.mutable_tfd()->set_settime_flags(1);
+  timerfd.mutable_tfd()->set_vsec(8);
+  timerfd.mutable_tfd()->set_vnsec(0);
+  Write("files.img", {timerfd.SerializeAsString()});
+  EXPECT_EQ(Read().deadline, 1005s);
+  ASSERT_TRUE(MendTimers(images_, 6s).has_value());
+  image::Core core;
+  ASSERT_TRUE(core.ParseFromString(ReadImageFile(images_ + "/core-100.img")->entries.front()));
+  EXPECT_EQ(core.tc().timers().real().vsec(), 14u);
+  EXPECT_EQ(core.tc().timers().posix(0).vsec(), 0u);
+  EXPECT_EQ(core.tc().timers().posix(0).vnsec(), 1000u) << "overdue: at once, not never";
+  image::File file;
+  ASSERT_TRUE(file.ParseFromString(ReadImageFile(images_ + "/files.img")->entries.front()));
+  EXPECT_EQ(file.tfd().vsec(), 2u);
+  EXPECT_EQ(file.tfd().settime_flags(), 0u) << "what is left is not an absolute time";
+}
+
+}  // namespace
+}  // namespace godwit::checkpoint

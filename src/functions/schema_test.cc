@@ -1,0 +1,86 @@
+#include "functions/schema.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+namespace godwit::functions {
+namespace {
+
+class SchemaTest : public testing::Test {
+ protected:
+  SchemaTest() {
+    std::string pattern = std::filesystem::temp_directory_path() / "godwit-schema-XXXXXX";
+    home_ = ::mkdtemp(pattern.data());
+    database_.emplace(*storage::Database::Open(home_ + "/godwit.db"));
+    EXPECT_TRUE(storage::Migrate(*database_, Migrations()).has_value());
+  }
+  ~SchemaTest() override {
+    database_.reset();
+    std::filesystem::remove_all(home_);
+  }
+  static Invocation Call(const std::string& digit) {
+    Invocation call;
+    call.id = {digit + "0000000-0000-4000-8000-000000000000"};
+    call.function = "f";
+    call.kind = CallKind::kEvent;
+    call.payload = std::string("{\"a\":\0}", 7);
+    call.accepted = WallTime{std::chrono::seconds(10)};
+    return call;
+  }
+  std::string home_;
+  std::optional<storage::Database> database_;
+};
+
+TEST_F(SchemaTest, AnAcceptedCallIsUnfinishedUntilItsResultIsKept) {
+  for (const auto* digit : {"b", "a"}) {
+    ASSERT_TRUE(PutCall(*database_, Call(digit), CallStatus::kQueued, std::nullopt).has_value());
+  }
+  const auto unfinished = *UnfinishedCalls(*database_);
+  ASSERT_EQ(unfinished.size(), 2u);
+  EXPECT_EQ(unfinished[0].invocation.id, Call("b").id) << "in the order of acceptance";
+  EXPECT_EQ(unfinished[0].invocation.payload, Call("b").payload);
+  Outcome outcome;
+  outcome.id = Call("b").id;
+  outcome.payload = "42";
+  ASSERT_TRUE(FinishCall(*database_, outcome, WallTime{std::chrono::seconds(20)}).has_value());
+  EXPECT_EQ(UnfinishedCalls(*database_)->size(), 1u);
+  const auto record = **FindCall(*database_, Call("b").id);
+  EXPECT_EQ(record.status, CallStatus::kSucceeded);
+  EXPECT_EQ(record.payload, "42");
+  ASSERT_TRUE(DropCallsFinishedBefore(*database_, WallTime{std::chrono::seconds(21)}).has_value());
+  EXPECT_EQ(*FindCall(*database_, Call("b").id), std::nullopt);
+}
+
+TEST_F(SchemaTest, FunctionsAndInstancesAreKeptAndDropped) {
+  Function function;
+  function.spec.name = "f";
+  ASSERT_TRUE(PutFunction(*database_, function).has_value());
+  function.spec.description = "changed";
+  ASSERT_TRUE(PutFunction(*database_, function).has_value());
+  ASSERT_EQ(AllFunctions(*database_)->size(), 1u);
+  EXPECT_EQ((*AllFunctions(*database_))[0].spec.description, "changed");
+  KeptInstance kept;
+  kept.facts.instance = {"i-0123456789"};
+  kept.image = {"ab"};
+  ASSERT_TRUE(PutInstance(*database_, kept).has_value());
+  EXPECT_EQ((*AllInstances(*database_))[0].image.hex, "ab");
+  ASSERT_TRUE(DropInstance(*database_, kept.facts.instance).has_value());
+  EXPECT_TRUE(AllInstances(*database_)->empty());
+}
+
+TEST_F(SchemaTest, TransitionsAreARing) {
+  const InstanceId id{"i-0123456789"};
+  for (const int64_t sequence : {int64_t{1}, int64_t{2}, kTransitionsKept + 1}) {
+    ASSERT_TRUE(PutTransition(*database_, sequence,
+                              {id, State::kReady, State::kBusy, WallTime{Nanos(sequence)}, "r"})
+                    .has_value());
+  }
+  const auto kept = *TransitionsOf(*database_, id);
+  ASSERT_EQ(kept.size(), 2u);
+  EXPECT_EQ(kept[0].at.since_epoch, Nanos(2)) << "the first made room for the last";
+  EXPECT_EQ(*LastTransition(*database_), kTransitionsKept + 1);
+}
+
+}  // namespace
+}  // namespace godwit::functions
