@@ -181,8 +181,8 @@ class Stage:
         path = self.path(f"caller{len(self.callers)}.out")
         with open(path, "wb") as file:
             self.callers.append(subprocess.Popen(
-                self._resolve(words), stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd=self.folder,
-                env=self.environment, start_new_session=True,
+                self._resolve(words), stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                cwd=self.folder, env=self.environment, start_new_session=True,
             ))
         return self.callers[-1]
 
