@@ -21,6 +21,14 @@ TEST(ManifestTest, GoesThereAndBack) {
   EXPECT_EQ(again->facts, manifest.facts);
 }
 
+// The bytes of docs/formats/image.md.
+TEST(ManifestTest, TheWorkedExampleHolds) {
+  const Manifest manifest{{{Kind::kFile, "a", 2, 0644, 1}}, "{}"};
+  const std::string text = FormatManifest(manifest);
+  EXPECT_EQ(text, R"({"godwit_image":1,"entries":[["file","a",2,420,1]],"facts":"{}"})");
+  EXPECT_EQ(text.size(), 64U);
+}
+
 TEST(ManifestTest, PathsThatLeaveAreRefused) {
   for (const std::string path :
        {"", "/etc/passwd", "..", "../x", "a/../../b", "a//b", "a/.", "./a"}) {

@@ -98,6 +98,12 @@ void Milliseconds(const Thread& thread, uint64_t milliseconds) {
     thread.DueAt(std::max(thread.now, thread.calm + std::chrono::milliseconds(timeout)));
 }
 
+// The same with the time at `address`.
+void Relative(const Thread& thread, uint64_t address) {
+  const auto timeout = thread.ReadTime(address, Timeout::Form::kTimespec);
+  if (timeout) thread.DueAt(std::max(thread.now, thread.calm + *timeout));
+}
+
 void Nanosleep(Thread& thread, uint64_t remaining, void (image::Registers::*argument)(uint64_t)) {
   // The kernel leaves what is left where the caller asked for it; a caller that did not ask gets
   // EINTR, as POSIX has it.
@@ -119,7 +125,7 @@ void ReadFutex(Thread& thread) {
       break;
     }
     case FUTEX_WAIT:
-      if (registers.r10() == 0) thread.Reissue();
+      registers.r10() == 0 ? thread.Reissue() : Relative(thread, registers.r10());
       break;
     default:
       break;
@@ -156,6 +162,17 @@ void ReadThread(Thread& thread) {
     case SYS_epoll_wait:
     case SYS_epoll_pwait:
       Milliseconds(thread, registers.r10());
+      break;
+    case SYS_epoll_pwait2:
+    case SYS_semtimedop:
+      Relative(thread, registers.r10());
+      break;
+    case SYS_rt_sigtimedwait:
+      Relative(thread, registers.dx());
+      break;
+    case SYS_mq_timedreceive:
+    case SYS_mq_timedsend:
+      thread.UntilAbsolute(registers.r8(), true);
       break;
     case SYS_futex:
       ReadFutex(thread);
@@ -236,6 +253,30 @@ bool ForTimers(image::Core& core, const std::function<Nanos(Nanos)>& each) {
   return changed;
 }
 
+// A signal that a timer owes is pending before the thread runs, so its handler would come before
+// the call that it was to interrupt, and the call would wait for another. The call has been
+// interrupted, then, as it would have been: those that a handler always interrupts, and never
+// restarts (signal(7)).
+bool Interrupt(image::Core& core) {
+  if (core.mtype() != kX86 || !core.has_thread_info()) return false;
+  auto& registers = *core.mutable_thread_info()->mutable_gpregs();
+  if (registers.ax() != registers.orig_ax()) return false;
+  switch (static_cast<long>(registers.orig_ax())) {
+    case SYS_pause:
+    case SYS_rt_sigsuspend:
+    case SYS_nanosleep:
+    case SYS_clock_nanosleep:
+    case SYS_select:
+    case SYS_pselect6:
+    case SYS_ppoll:
+      registers.set_ax(static_cast<uint64_t>(-EINTR));
+      registers.set_ip(registers.ip() + kSyscallBytes);
+      return true;
+    default:
+      return false;
+  }
+}
+
 Result<> ForTimerfds(const std::string& images, const std::function<Nanos(Nanos)>& each) {
   const std::string path = images + "/files.img";
   if (!fs::exists(path)) return {};
@@ -298,8 +339,14 @@ Result<> MendTimers(const std::string& images, Nanos away) {
   GODWIT_TRY(const auto tree, ReadTree(images));
   const auto less = [&](Nanos left) { return Less(left, away); };
   for (const auto& process : tree) {
-    GODWIT_TRY(ChangeCore(CorePath(images, process.pid()),
-                          [&](image::Core& core) { return ForTimers(core, less); }));
+    GODWIT_TRY(ChangeCore(CorePath(images, process.pid()), [&](image::Core& core) {
+      bool owed = false;
+      const bool changed = ForTimers(core, [&](Nanos left) {
+        owed |= left != 0ns && left <= away;
+        return Less(left, away);
+      });
+      return (owed && Interrupt(core)) || changed;
+    }));
   }
   return ForTimerfds(images, less);
 }

@@ -153,6 +153,21 @@ TEST_F(WaitsTest, APendingSignalMeansThatTheInterruptionIsReal) {
   EXPECT_EQ(after_.ax(), kInterrupted);
 }
 
+TEST_F(WaitsTest, ACallThatAnOverdueTimerWasToInterruptIsInterrupted) {
+  BlockedIn(SYS_pause, true);
+  registers().set_ip(0x401000);
+  core_.mutable_tc()->mutable_timers()->mutable_real()->set_vsec(20);
+  EXPECT_EQ(Read().deadline, 1020s);
+  ASSERT_TRUE(MendTimers(images_, 5s).has_value());
+  image::Core core;
+  ASSERT_TRUE(core.ParseFromString(ReadImageFile(images_ + "/core-100.img")->entries.front()));
+  EXPECT_EQ(core.thread_info().gpregs().ip(), 0x401000u) << "not yet: it goes on waiting";
+  ASSERT_TRUE(MendTimers(images_, 15s).has_value());
+  ASSERT_TRUE(core.ParseFromString(ReadImageFile(images_ + "/core-100.img")->entries.front()));
+  EXPECT_EQ(core.thread_info().gpregs().ip(), 0x401002u);
+  EXPECT_EQ(core.thread_info().gpregs().ax(), kInterrupted);
+}
+
 TEST_F(WaitsTest, TimersAreDueAndAreMendedByTheTimeAway) {
   BlockedIn(SYS_pause, true);
   auto& timers = *core_.mutable_tc()->mutable_timers();

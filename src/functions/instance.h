@@ -127,6 +127,7 @@ class Instance final : public RuntimeCalls {
   std::string Temporary() const;  // the instance's /tmp, seen from the host
   void KeepLog() const;
   void WriteDeadline() const;
+  boost::asio::awaitable<void> Tidy(storage::BlobId image);
   boost::asio::awaitable<Result<MoveReport>> GiveUpResume(bool committed, Error why);
 
   Workplace& workplace_;

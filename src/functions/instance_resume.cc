@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <future>
 
 #include "base/fault.h"
 #include "base/scope.h"
@@ -20,6 +22,7 @@
 namespace godwit::functions {
 
 namespace asio = boost::asio;
+using namespace asio::experimental::awaitable_operators;
 using std::chrono_literals::operator""ms;
 
 namespace {
@@ -46,9 +49,37 @@ class Resumption {
     co_return co_await self_.BuildWalls(self_.clock_offset_);
   }
 
-  // The image is unpacked while CRIU starts: moving it into the control group takes as long as
-  // reading the image.
-  asio::awaitable<Result<>> Fetch() {
+  // The image is unpacked while CRIU starts and the connections are made.
+  asio::awaitable<Result<>> Prepare() {
+    auto [driver, image, connections] = co_await (StartDriver() && Fetch() && Connections());
+    if (!driver) co_return std::unexpected(std::move(driver).error());
+    if (!image) co_return std::unexpected(std::move(image).error());
+    co_return connections;
+  }
+
+  // From the journal's word on a restart of the node does not take the image for the truth any
+  // more. It is spoken while CRIU works, and heard before the function runs.
+  asio::awaitable<Result<>> Restore() {
+    std::promise<Result<>> word;
+    auto heard = word.get_future();
+    auto [journalled, restored] = co_await (Journal(word) && RunCriu(heard));
+    committed = journalled.has_value();
+    co_return restored;
+  }
+
+  asio::awaitable<Result<>> Adopt() {
+    GODWIT_CO_TRY(const int outside, co_await self_.sandbox_->Find(facts_.pid));
+    self_.process_ = {facts_.pid, outside};
+    for (size_t i = 0; i < sockets_.size(); ++i) {
+      GODWIT_CO_TRY(self_.endpoint_->Adopt(facts_.sessions[i], std::move(sockets_[i])));
+    }
+    co_return Result<>{};
+  }
+
+  bool committed = false;
+
+ private:
+  asio::awaitable<Result<>> StartDriver() {
     std::array<int, 2> pair{};
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
       co_return FailErrno(errno, "cannot make a channel to CRIU");
@@ -60,18 +91,20 @@ class Resumption {
     const auto driver = co_await self_.sandbox_->StartDriver(work_.criu.get(), Fd(pair[1]),
                                                              {"criu", "swrk", "3"}, options);
     if (!driver) co_return std::unexpected(driver.error());
+    co_return Result<>{};
+  }
+
+  asio::awaitable<Result<>> Fetch() {
     co_return co_await Offload(work_.pool, [&]() -> Result<> {
-      const auto& cgroup = self_.sandbox_->cgroup();
       sandbox::CgroupLimits limits = LimitsOf(self_.function_.spec);
       limits.memory_bytes += kRestoreRoom;
-      GODWIT_TRY(cgroup.Apply(limits));
+      GODWIT_TRY(self_.sandbox_->cgroup().Apply(limits));
       checkpoint::EmptyDirectory(self_.Staging());
       const checkpoint::ImagePlaces places{self_.Staging(), self_.Temporary()};
       GODWIT_TRY(checkpoint::FetchImage(work_.blobs, self_.kept_->image, places, self_.uid_));
       self_.log_.SetSize(facts_.log_bytes);
       GODWIT_FAULT(kRestoreStarted);
-      return checkpoint::MendTimers(self_.Staging(),
-                                    work_.InstanceClock(self_.clock_offset_) - facts_.clock);
+      return Result<>{};
     });
   }
 
@@ -92,16 +125,20 @@ class Resumption {
     co_return Result<>{};
   }
 
-  // From this word on a restart of the node does not take the image for the truth any more.
-  asio::awaitable<Result<>> Journal() {
-    co_return co_await work_.journal.Write(
+  asio::awaitable<Result<>> Journal(std::promise<Result<>>& word) {
+    Result<> written = co_await work_.journal.Write(
         [id = self_.id_](storage::Database& database) { return DropInstance(database, id); });
+    word.set_value(written);
+    co_return written;
   }
 
-  asio::awaitable<Result<>> Restore() {
+  asio::awaitable<Result<>> RunCriu(std::future<Result<>>& journalled) {
     co_return co_await Offload(work_.pool, [&]() -> Result<> {
+      GODWIT_TRY(checkpoint::MendTimers(self_.Staging(),
+                                        work_.InstanceClock(self_.clock_offset_) - facts_.clock));
       checkpoint::RestoreHooks hooks;
       hooks.before_run = [&]() -> Result<> {
+        GODWIT_TRY(journalled.get());
         if (facts_.timeouts.empty()) return {};
         const auto outside = checkpoint::InsidePids(self_.sandbox_->cgroup().Pids());
         return checkpoint::WriteTimeouts(facts_.timeouts, work_.InstanceClock(self_.clock_offset_),
@@ -116,16 +153,6 @@ class Resumption {
     });
   }
 
-  asio::awaitable<Result<>> Adopt() {
-    GODWIT_CO_TRY(const int outside, co_await self_.sandbox_->Find(facts_.pid));
-    self_.process_ = {facts_.pid, outside};
-    for (size_t i = 0; i < sockets_.size(); ++i) {
-      GODWIT_CO_TRY(self_.endpoint_->Adopt(facts_.sessions[i], std::move(sockets_[i])));
-    }
-    co_return Result<>{};
-  }
-
- private:
   asio::awaitable<Result<Fd>> Rebuild(const SavedSession& session) {
     GODWIT_CO_TRY(Fd socket, co_await self_.sandbox_->MakeSocket());
     GODWIT_CO_TRY(checkpoint::RebuildTcp(socket.get(), session.tcp));
@@ -156,18 +183,14 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   static_cast<void>(life_.Move(State::kResuming, reason));
   MoveReport report;
   Resumption resumption(*this);
-  // What fails before the journal's word leaves the instance on disk; what fails after it has lost
-  // it.
   Result<> ready = co_await resumption.Walls();
-  if (ready) ready = co_await resumption.Fetch();
-  if (ready) ready = co_await resumption.Connections();
-  if (ready) ready = co_await resumption.Journal();
-  const bool committed = ready.has_value();
+  if (ready) ready = co_await resumption.Prepare();
   if (ready) {
     alive_ = true;
     process_.inside = kept_->facts.pid;
     ready = co_await resumption.Restore();
   }
+  const bool committed = resumption.committed;
   if (!ready) {
     co_return co_await GiveUpResume(committed, std::move(ready).error());
   }
@@ -189,13 +212,18 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   if (!alive_ && !ending_) ProcessEnded(0);
   if (!call_ && !ending_) owner_.WantsCall(*this);
   tidying_ = true;
+  static_cast<void>(gate_.Spawn(Tidy(image)));
+  report.instance = View();
+  co_return report;
+}
+
+asio::awaitable<void> Instance::Tidy(storage::BlobId image) {
   co_await Offload(workplace_.pool, [&] {
     checkpoint::EmptyDirectory(Staging());
     return workplace_.blobs.Remove(image).has_value();
   });
   tidying_ = false;
-  report.instance = View();
-  co_return report;
+  Rescheduled();
 }
 
 // A restore that failed: back to disk if the image may still be good, else the end.

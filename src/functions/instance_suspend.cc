@@ -3,6 +3,7 @@
 
 #include <array>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
@@ -20,6 +21,7 @@
 namespace godwit::functions {
 
 namespace asio = boost::asio;
+using namespace asio::experimental::awaitable_operators;
 using std::chrono_literals::operator""ms;
 using std::chrono_literals::operator""s;
 
@@ -76,6 +78,27 @@ class Suspension {
     });
   }
 
+  // Until now a power cut would have been the end of the running instance; from here on it comes
+  // back. A synchronous call that is put away is kept as an Event call is: its result is to be had,
+  // whoever still waits for it.
+  asio::awaitable<Result<>> MakeDurable() {
+    auto [synced, journalled] = co_await (
+        Offload(work_.pool, [&] { return work_.blobs.Sync(kept.image); }) &&
+        work_.journal.Write([&](storage::Database& database) -> Result<> {
+          if (kept.facts.call) {
+            GODWIT_TRY(PutCall(database, *kept.facts.call, CallStatus::kRunning, self_.id_));
+          }
+          return PutInstance(database, kept);
+        }));
+    if (!synced) co_return std::move(synced).Within("the image is not safe on disk");
+    co_return std::move(journalled).Within("the suspension is not in the journal");
+  }
+
+  asio::awaitable<Nanos> AwaitDeath() {
+    while (self_.alive_) co_await self_.changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_return work_.clock.Steady().since_boot;
+  }
+
   KeptInstance kept;
   bool due_at_once = false;
 
@@ -112,14 +135,14 @@ class Suspension {
     }
     if (GODWIT_FAULT_FAILS(kImageStoreFull))
       return godwit::Fail(Code::kNoSpace, "no space left for the image");
-    GODWIT_TRY(const checkpoint::StoredImage image,
-               checkpoint::StoreImage(work_.blobs, {self_.Staging(), self_.Temporary()},
-                                      FactsToJson(facts),
-                                      {Durability::kDurable, storage::Packing::kFast}));
+    GODWIT_TRY(
+        const checkpoint::StoredImage image,
+        checkpoint::StoreImage(work_.blobs, {self_.Staging(), self_.Temporary()},
+                               FactsToJson(facts), {Durability::kCached, storage::Packing::kFast}));
     kept.image = image.id;
     kept.image_bytes = image.bytes;
     GODWIT_FAULT(kImageStored);
-    return Journal();
+    return {};
   }
 
   Result<> ReadProcesses(InstanceFacts& facts) {
@@ -139,18 +162,6 @@ class Suspension {
     if (self_.call_) facts.deadline = due_at_once ? clock_ : waits.deadline;
     facts.timeouts = std::move(waits.timeouts);
     return {};
-  }
-
-  // A synchronous call that is put away is kept as an Event call is: its result is to be had,
-  // whoever still waits for it.
-  Result<> Journal() {
-    auto written = work_.journal.WriteNow([&](storage::Database& database) -> Result<> {
-      if (kept.facts.call)
-        GODWIT_TRY(PutCall(database, *kept.facts.call, CallStatus::kRunning, self_.id_));
-      return PutInstance(database, kept);
-    });
-    if (!written) static_cast<void>(work_.blobs.Remove(kept.image));
-    return written;
   }
 
   // Runs `step` on the loop while this thread of the pool waits.
@@ -214,9 +225,8 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
     co_return godwit::Fail(why.error().code(), "cannot suspend '{}': {}", id_.text, obstacle_);
   }
   GODWIT_FAULT(kProcessGone);
-  while (alive_) co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
-  report.memory_after = sandbox_->cgroup().MemoryBytes();
-  report.took = workplace_.clock.Steady() - begun;
+  auto [durable, death] = co_await (suspension.MakeDurable() && suspension.AwaitDeath());
+  report.took = death - begun.since_boot;
   co_await endpoint_->Drop();
   kept_ = std::move(suspension.kept);
   if (call_) call_->kept = true;
@@ -231,10 +241,22 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
     checkpoint::EmptyDirectory(Temporary());
     return sandbox_->cgroup().Renew();
   });
+  report.memory_after = sandbox_->cgroup().MemoryBytes();
   if (!renewed) log_line_.Warning("{}", renewed.error().ToString());
   moving_ = false;
   Rescheduled();
-  ScheduleWake();
+  if (durable) {
+    ScheduleWake();
+  } else {
+    // It is whole, in the page cache and in this process' memory, but would not survive a power
+    // cut: it stays awake instead.
+    log_line_.Error("{}", durable.error().ToString());
+    obstacle_ = durable.error().ToString();
+    static_cast<void>(gate_.Spawn([](Instance* self) -> asio::awaitable<void> {
+      static_cast<void>(co_await self->Resume("it could not be kept"));
+    }(this)));
+    co_return godwit::Fail(durable.error().code(), "cannot suspend '{}': {}", id_.text, obstacle_);
+  }
   report.instance = View();
   co_return report;
 }
