@@ -25,6 +25,7 @@ namespace fs = std::filesystem;
 using std::chrono_literals::operator""ns;
 
 constexpr int kX86 = 1;
+constexpr Nanos kReentry = std::chrono::milliseconds(5);
 constexpr int kTimerfdType = 17;
 constexpr uint64_t kSyscallBytes = 2;  // of the instruction
 // Below the 128 bytes that the x86-64 ABI lets a leaf function use under its stack pointer (System
@@ -343,7 +344,10 @@ Result<> MendTimers(const std::string& images, Nanos away) {
       bool owed = false;
       const bool changed = ForTimers(core, [&](Nanos left) {
         owed |= left != 0ns && left <= away;
-        return Less(left, away);
+        const Nanos rest = Less(left, away);
+        // One that is not due yet must not be before its thread is back in the call that it is to
+        // interrupt.
+        return left > away ? std::max(rest, kReentry) : rest;
       });
       return (owed && Interrupt(core)) || changed;
     }));
