@@ -112,11 +112,12 @@ const std::array<ConfigKey, 13> kKeys = {{
      "Put nothing away by itself; `godwit suspend` still does.",
      [](NodeConfig& c, const std::string& t) { return SetSwitch(c.keep_awake, t); }},
     {"max_instances", Kind::kCount, "N", "1000", "200",
-     "Instances on this node, of all functions, those put away among them. A call that finds no "
-     "free one waits in the queue.",
+     "Instances of one function, those put away among them, unless the function has a lower limit "
+     "of "
+     "its own. A call that finds no free one waits in the function's queue.",
      [](NodeConfig& c, const std::string& t) { return SetCount(c.max_instances, t, 1); }},
     {"max_queue", Kind::kCount, "N", "1000", "100",
-     "Calls that wait for an instance; one more is refused with status 429, "
+     "Calls of one function that wait for an instance; one more is refused with status 429, "
      "TooManyRequestsException.",
      [](NodeConfig& c, const std::string& t) { return SetCount(c.max_queue, t, 0); }},
     {"max_connections", Kind::kCount, "N", "1024", "4096",
