@@ -306,8 +306,9 @@ Result<Waits> ReadWaits(const std::string& images, const Moment& stopped, const 
   Waits waits;
   GODWIT_TRY(const auto tree, ReadTree(images));
   const auto note = [&](Nanos left) {
-    if (left != 0ns && (!waits.deadline || now + left < *waits.deadline))
-      waits.deadline = now + left;
+    if (left != 0ns && (!waits.deadline || stopped.dumped + left < *waits.deadline)) {
+      waits.deadline = stopped.dumped + left;
+    }
     return left;
   };
   for (const auto& process : tree) {

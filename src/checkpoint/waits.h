@@ -47,11 +47,12 @@ using Peek = std::function<std::optional<std::string>(int pid, uint64_t address,
 struct Moment {
   Nanos clock{};
   Nanos wall{};
-  Nanos calm{};  // on the instance's CLOCK_MONOTONIC; not after `clock`
+  Nanos calm{};    // on the instance's CLOCK_MONOTONIC; not after `clock`
+  Nanos dumped{};  // the same, when CRIU had read the timers; not before `clock`
 };
 Result<Waits> ReadWaits(const std::string& images, const Moment& stopped, const Peek& peek);
 
-// Takes `away` off every timer in the images.
+// Takes `away`, the time since `dumped`, off every timer in the images.
 Result<> MendTimers(const std::string& images, Nanos away);
 
 // Writes what is left of each time-out. `outside` maps pids inside to pids on the host.

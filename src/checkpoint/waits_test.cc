@@ -71,7 +71,7 @@ class WaitsTest : public testing::Test {
       if (found == memory_.end()) return std::nullopt;
       return found->second.substr(0, size);
     };
-    auto waits = ReadWaits(images_, {1000s, 5000s, 990s}, peek);
+    auto waits = ReadWaits(images_, {1000s, 5000s, 990s, 1000s}, peek);
     EXPECT_TRUE(waits.has_value()) << waits.error().ToString();
     image::Core core;
     EXPECT_TRUE(core.ParseFromString(ReadImageFile(images_ + "/core-100.img")->entries.front()));

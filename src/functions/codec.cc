@@ -191,6 +191,7 @@ std::string FactsToJson(const InstanceFacts& facts) {
                       {"sessions", std::move(sessions)},
                       {"timeouts", std::move(timeouts)},
                       {"clock_ns", facts.clock.count()},
+                      {"timers_read_ns", facts.timers_read.count()},
                       {"clock_offset_ns", facts.clock_offset.count()},
                       {"wall_ns", facts.wall.since_epoch.count()},
                       {"boot", facts.boot},
@@ -234,6 +235,7 @@ Result<InstanceFacts> FactsFromJson(std::string_view text) {
     facts.timeouts.push_back(timeout);
   });
   reader.Read("clock_ns", facts.clock);
+  reader.Read("timers_read_ns", facts.timers_read);
   reader.Read("clock_offset_ns", facts.clock_offset);
   reader.Read("wall_ns", facts.wall.since_epoch);
   reader.Read("boot", facts.boot);

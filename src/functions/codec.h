@@ -29,6 +29,7 @@ struct InstanceFacts {
   std::vector<SavedSession> sessions;
   std::vector<checkpoint::Timeout> timeouts;
   Nanos clock{};                   // the instance's CLOCK_MONOTONIC when it was dumped
+  Nanos timers_read{};             // the same, when its timers were read
   Nanos clock_offset{};            // of it to the host's, within boot `boot`
   WallTime wall;                   // when it was dumped
   std::string boot;                // the kernel's boot id

@@ -366,7 +366,13 @@ asio::awaitable<void> Instance::Close() {
     // Its caller is told now; a call on disk, or one that is kept, goes on with the next node.
     const PendingCall call = *std::move(call_);
     call_.reset();
-    call.done(call, godwit::Fail(Code::kClosing, "the node is shutting down"));
+    call.done(call, call.kept ? godwit::Fail(Code::kClosing,
+                                             "the node is shutting down; the call is kept (`godwit "
+                                             "result {}` after the next start)",
+                                             call.invocation.id.text)
+                              : godwit::Fail(
+                                    Code::kClosing,
+                                    "the node is shutting down (call again after the next start)"));
   }
   if (sandbox_ && state() != State::kSuspended) KeepLog();
   co_await TearDown();

@@ -128,14 +128,15 @@ class Resumption {
   asio::awaitable<Result<>> Journal(std::promise<Result<>>& word) {
     Result<> written = co_await work_.journal.Write(
         [id = self_.id_](storage::Database& database) { return DropInstance(database, id); });
+    GODWIT_FAULT(kResumeJournalled);
     word.set_value(written);
     co_return written;
   }
 
   asio::awaitable<Result<>> RunCriu(std::future<Result<>>& journalled) {
     co_return co_await Offload(work_.pool, [&]() -> Result<> {
-      GODWIT_TRY(checkpoint::MendTimers(self_.Staging(),
-                                        work_.InstanceClock(self_.clock_offset_) - facts_.clock));
+      GODWIT_TRY(checkpoint::MendTimers(
+          self_.Staging(), work_.InstanceClock(self_.clock_offset_) - facts_.timers_read));
       checkpoint::RestoreHooks hooks;
       hooks.before_run = [&]() -> Result<> {
         GODWIT_TRY(journalled.get());

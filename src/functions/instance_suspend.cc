@@ -112,12 +112,14 @@ class Suspension {
   // still go on.
   Result<> Keep() {
     GODWIT_FAULT(kImageDumped);
+    const Nanos dumped = work_.InstanceClock(self_.clock_offset_);
+    kept.facts.timers_read = dumped;
     // CRIU would restore the clocks of this moment in a time namespace of its own; the sandbox's
     // clocks run on instead.
     std::error_code ignored;
     std::filesystem::remove(self_.Staging() + "/timens-0.img", ignored);
     InstanceFacts& facts = kept.facts;
-    GODWIT_TRY(ReadProcesses(facts));
+    GODWIT_TRY(ReadProcesses(facts, dumped));
     GODWIT_TRY(facts.sessions, OnLoop([&] { return self_.endpoint_->Save(); }));
     facts.instance = self_.id_;
     facts.function = self_.function_;
@@ -145,7 +147,7 @@ class Suspension {
     return {};
   }
 
-  Result<> ReadProcesses(InstanceFacts& facts) {
+  Result<> ReadProcesses(InstanceFacts& facts, Nanos dumped) {
     const std::map<int, int> outside = checkpoint::InsidePids(self_.sandbox_->cgroup().Pids());
     facts.highest_pid = outside.empty() ? facts.pid : outside.rbegin()->first;
     const auto peek = [&](int pid, uint64_t address, size_t size) -> std::optional<std::string> {
@@ -156,8 +158,9 @@ class Suspension {
     // The last look at its processor time that saw a change may have come up to one look late.
     const Nanos calm =
         self_.still_since_.since_boot + self_.clock_offset_ - 2 * Instance::kLookEvery;
-    GODWIT_TRY(checkpoint::Waits waits,
-               checkpoint::ReadWaits(self_.Staging(), {clock_, wall_.since_epoch, calm}, peek));
+    GODWIT_TRY(
+        checkpoint::Waits waits,
+        checkpoint::ReadWaits(self_.Staging(), {clock_, wall_.since_epoch, calm, dumped}, peek));
     // Between calls a function is frozen, as in Lambda: its timers go on, but do not wake it.
     if (self_.call_) facts.deadline = due_at_once ? clock_ : waits.deadline;
     facts.timeouts = std::move(waits.timeouts);

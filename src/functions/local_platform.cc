@@ -6,6 +6,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -92,11 +93,14 @@ class Local final : public LocalPlatform {
   void KeepResult(const PendingCall& call, Result<Outcome> result);
   asio::awaitable<Result<Function>> Publish(Deployed& deployed, Function function);
   Result<> RestoreCalls();
+  asio::awaitable<void> DropUnused();
 
   Workplace& work_;
   Deployer deployer_;
   std::map<std::string, Deployed, std::less<>> functions_;
   std::vector<std::shared_ptr<Crew>> crews_;  // of deleted functions too, until they are empty
+  std::vector<Function> former_;  // replaced or removed: their code goes when nothing runs it
+  int deploying_ = 0;
   std::set<std::string> creating_;  // names between their acceptance and their place in functions_
   asio::steady_timer tick_;
   asio::steady_timer sweep_;
@@ -196,6 +200,7 @@ asio::awaitable<void> Local::Ticking() {
     const auto [cancelled] = co_await tick_.async_wait(asio::as_tuple(asio::use_awaitable));
     if (cancelled || stopping_) co_return;
     for (const auto& crew : crews_) crew->Tick();
+    if (!former_.empty() && deploying_ == 0) co_await DropUnused();
     std::erase_if(crews_, [&](const auto& crew) {
       const auto found = functions_.find(crew->function().spec.name);
       return crew->empty() && crew->queued() == 0 &&
@@ -214,6 +219,38 @@ asio::awaitable<void> Local::Sweeping() {
       return DropCallsFinishedBefore(database, before);
     });
   }
+}
+
+// Code that no function names and no instance runs, and its zip.
+asio::awaitable<void> Local::DropUnused() {
+  std::set<std::string> used;
+  for (const auto& [name, deployed] : functions_)
+    used.insert({deployed.function.code_id, deployed.function.zip_id});
+  for (const auto& crew : crews_) {
+    crew->ForEach([&](const Instance& instance) {
+      used.insert({instance.function().code_id, instance.function().zip_id});
+    });
+  }
+  std::vector<Function> unused;
+  std::erase_if(former_, [&](const Function& function) {
+    if (used.contains(function.code_id) && used.contains(function.zip_id)) {
+      return std::ranges::any_of(functions_, [&](const auto& one) {
+        return one.second.function.code_id == function.code_id;
+      });
+    }
+    unused.push_back(function);
+    return true;
+  });
+  if (unused.empty()) co_return;
+  co_await Offload(work_.pool, [&] {
+    for (const auto& function : unused) {
+      std::error_code error;
+      if (!used.contains(function.code_id))
+        std::filesystem::remove_all(work_.directories.code + "/" + function.code_id, error);
+      if (!used.contains(function.zip_id)) static_cast<void>(work_.blobs.Remove({function.zip_id}));
+    }
+    return 0;
+  });
 }
 
 // Brings sleepers back so that none is late: see WakeIndex.
@@ -281,7 +318,11 @@ asio::awaitable<Result<Function>> Local::Create(FunctionSpec spec, std::string z
     co_return Fail(Code::kConflict, "Function already exist: {}", name);
   }
   creating_.insert(name);
-  const ScopeExit created([&] { creating_.erase(name); });
+  ++deploying_;
+  const ScopeExit created([&] {
+    creating_.erase(name);
+    --deploying_;
+  });
   GODWIT_CO_TRY(const Function function,
                 co_await deployer_.Deploy(std::move(spec), std::move(zip)));
   GODWIT_CO_TRY(co_await work_.journal.Write(
@@ -295,7 +336,7 @@ asio::awaitable<Result<Function>> Local::Publish(Deployed& deployed, Function fu
   function.last_modified = work_.clock.Wall();
   GODWIT_CO_TRY(co_await work_.journal.Write(
       [&](storage::Database& database) { return PutFunction(database, function); }));
-  deployed.function = std::move(function);
+  former_.push_back(std::exchange(deployed.function, std::move(function)));
   deployed.crew->Update(deployed.function);
   co_return deployed.function;
 }
@@ -311,6 +352,8 @@ Result<> CheckRevision(const Function& function, const std::optional<std::string
 asio::awaitable<Result<Function>> Local::UpdateCode(std::string name, Deployment deployment) {
   GODWIT_CO_TRY(Deployed * deployed, Lookup(name));
   GODWIT_CO_TRY(CheckRevision(deployed->function, deployment.revision_id));
+  ++deploying_;
+  const ScopeExit ended([&] { --deploying_; });
   GODWIT_CO_TRY(Function function,
                 co_await deployer_.Deploy(deployed->function.spec, std::move(deployment.zip)));
   if (deployment.dry_run) co_return function;
@@ -337,6 +380,7 @@ asio::awaitable<Result<>> Local::Delete(std::string name) {
   if (found == functions_.end())
     co_return Fail(Code::kNotFound, "Function not found: {}", work_.FunctionArn(name));
   const auto crew = found->second.crew;
+  former_.push_back(found->second.function);
   functions_.erase(found);
   crew->Retire();
   co_return Result<>{};
@@ -438,15 +482,16 @@ void Local::KeepResult(const PendingCall& call, Result<Outcome> result) {
   }
   outcome.id = call.invocation.id;
   outcome.log_tail.clear();
-  static_cast<void>(calls_.Spawn([](Local* self, Outcome kept) -> asio::awaitable<void> {
-    const WallTime at = self->work_.clock.Wall();
-    const Result<> written = co_await self->work_.journal.Write(
-        [&](storage::Database& database) { return FinishCall(database, kept, at); });
-    GODWIT_FAULT(kResultKept);
-    if (!written)
-      self->work_.log.Error("cannot keep the result of '{}': {}", kept.id.text,
-                            written.error().ToString());
-  }(this, std::move(outcome))));
+  static_cast<void>(
+      calls_.Spawn([](Local* self, Outcome kept, int attempt) -> asio::awaitable<void> {
+        const WallTime at = self->work_.clock.Wall();
+        const Result<> written = co_await self->work_.journal.Write(
+            [&](storage::Database& database) { return FinishCall(database, kept, attempt, at); });
+        GODWIT_FAULT(kResultKept);
+        if (!written)
+          self->work_.log.Error("cannot keep the result of '{}': {}", kept.id.text,
+                                written.error().ToString());
+      }(this, std::move(outcome), call.invocation.attempt)));
 }
 
 asio::awaitable<Result<CallRecord>> Local::Find(RequestId id) {

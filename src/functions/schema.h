@@ -33,7 +33,7 @@ struct KeptCall {
 };
 Result<> PutCall(storage::Database& database, const Invocation& invocation, CallStatus status,
                  const std::optional<InstanceId>& instance);
-Result<> FinishCall(storage::Database& database, const Outcome& outcome, WallTime at);
+Result<> FinishCall(storage::Database& database, const Outcome& outcome, int attempt, WallTime at);
 Result<std::optional<CallRecord>> FindCall(storage::Database& database, const RequestId& id);
 // Those without a result, in the order in which they were accepted.
 Result<std::vector<KeptCall>> UnfinishedCalls(storage::Database& database);

@@ -43,11 +43,12 @@ TEST_F(SchemaTest, AnAcceptedCallIsUnfinishedUntilItsResultIsKept) {
   Outcome outcome;
   outcome.id = Call("b").id;
   outcome.payload = "42";
-  ASSERT_TRUE(FinishCall(*database_, outcome, WallTime{std::chrono::seconds(20)}).has_value());
+  ASSERT_TRUE(FinishCall(*database_, outcome, 2, WallTime{std::chrono::seconds(20)}).has_value());
   EXPECT_EQ(UnfinishedCalls(*database_)->size(), 1u);
   const auto record = **FindCall(*database_, Call("b").id);
   EXPECT_EQ(record.status, CallStatus::kSucceeded);
   EXPECT_EQ(record.payload, "42");
+  EXPECT_EQ(record.attempt, 2);
   ASSERT_TRUE(DropCallsFinishedBefore(*database_, WallTime{std::chrono::seconds(21)}).has_value());
   EXPECT_EQ(*FindCall(*database_, Call("b").id), std::nullopt);
 }

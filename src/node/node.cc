@@ -95,6 +95,7 @@ Fd PrepareCriu(const cli::NodeConfig& config, functions::Directories& directorie
 Result<> ClearLeftovers(storage::Journal& journal, storage::Blobs& blobs,
                         const functions::Directories& directories) {
   std::set<std::string> instances;
+  std::set<std::string> code;
   std::set<std::string> kept;
   GODWIT_TRY(journal.WriteNow([&](storage::Database& database) -> Result<> {
     GODWIT_TRY(const auto all, functions::AllInstances(database));
@@ -102,15 +103,22 @@ Result<> ClearLeftovers(storage::Journal& journal, storage::Blobs& blobs,
       instances.insert(instance.facts.instance.text);
       kept.insert(instance.image.hex);
       kept.insert(instance.facts.function.zip_id);
+      code.insert(instance.facts.function.code_id);
     }
     GODWIT_TRY(const auto functions, functions::AllFunctions(database));
-    for (const auto& function : functions) kept.insert(function.zip_id);
+    for (const auto& function : functions) {
+      kept.insert(function.zip_id);
+      code.insert(function.code_id);
+    }
     return {};
   }));
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(directories.instances, error)) {
     if (!instances.contains(entry.path().filename()))
       std::filesystem::remove_all(entry.path(), error);
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(directories.code, error)) {
+    if (!code.contains(entry.path().filename())) std::filesystem::remove_all(entry.path(), error);
   }
   GODWIT_TRY(const auto all, blobs.List());
   for (const auto& blob : all) {
@@ -125,6 +133,7 @@ class Node {
       : config_(config), log_("godwit", config.log_level) {}
 
   Result<> Run() {
+    if (::geteuid() != 0) return Fail(Code::kDenied, "sandboxes need root (use sudo)");
     RaiseFileLimit();
     std::signal(SIGPIPE, SIG_IGN);
     GODWIT_TRY(const storage::StoreLock lock, storage::LockStore(config_.data));
