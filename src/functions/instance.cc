@@ -127,7 +127,7 @@ void Instance::Assign(PendingCall call) {
 void Instance::CallStarted() {
   reason_ = "runs a call";
   static_cast<void>(life_.Move(State::kBusy, reason_));
-  call_started_ = awake_since_ = still_since_ = workplace_.clock.Steady();
+  call_started_ = awake_since_ = still_since_ = looked_ = ran_after_ = workplace_.clock.Steady();
   cpu_seen_ = 0;
   call_log_from_ = log_.size();
   ArmTimeout();
@@ -291,8 +291,10 @@ void Instance::Tick() {
       now - call_started_ < std::min(settings.blocked_after, Nanos(std::chrono::milliseconds(250))))
     return;
   const uint64_t cpu = sandbox_->cgroup().CpuNanos();
+  const SteadyTime looked = std::exchange(looked_, now);
   if (cpu != cpu_seen_) {
     cpu_seen_ = cpu;
+    ran_after_ = looked;
     still_since_ = now;
     if (state() == State::kBlocked) {
       reason_ = "runs again";

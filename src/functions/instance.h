@@ -161,6 +161,8 @@ class Instance final : public RuntimeCalls {
 
   uint64_t cpu_seen_ = 0;      // nanoseconds
   SteadyTime still_since_{};   // no instruction since then
+  SteadyTime looked_{};        // when its processor time was last looked at
+  SteadyTime ran_after_{};     // its last instruction came after this
   SteadyTime due_{};           // what it was brought back for
   SteadyTime try_again_at_{};  // after a suspension that failed
   int failures_ = 0;

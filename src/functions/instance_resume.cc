@@ -198,7 +198,7 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   if (Result<> adopted = co_await resumption.Adopt(); !adopted) {
     co_return co_await GiveUpResume(true, std::move(adopted).error());
   }
-  awake_since_ = call_started_ = still_since_ = workplace_.clock.Steady();
+  awake_since_ = call_started_ = still_since_ = looked_ = ran_after_ = workplace_.clock.Steady();
   cpu_seen_ = 0;
   WriteDeadline();
   static_cast<void>(life_.Move(call_ ? State::kBusy : State::kReady, std::move(reason)));

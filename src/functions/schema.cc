@@ -78,11 +78,12 @@ Result<> PutCall(Database& database, const Invocation& call, CallStatus status,
 Result<> FinishCall(Database& database, const Outcome& outcome, int attempt, WallTime at) {
   const CallStatus status =
       outcome.function_error.empty() ? CallStatus::kSucceeded : CallStatus::kFailed;
-  return Do(database,
-            "UPDATE call SET status = ?, result = ?, function_error = ?, attempt = ?, finished_ns = ?,"
-            " payload = NULL WHERE id = ?",
-            static_cast<int64_t>(status), storage::BlobView{outcome.payload},
-            outcome.function_error, attempt, at.since_epoch.count(), outcome.id.text);
+  return Do(
+      database,
+      "UPDATE call SET status = ?, result = ?, function_error = ?, attempt = ?, finished_ns = ?,"
+      " payload = NULL WHERE id = ?",
+      static_cast<int64_t>(status), storage::BlobView{outcome.payload}, outcome.function_error,
+      attempt, at.since_epoch.count(), outcome.id.text);
 }
 
 Result<std::optional<CallRecord>> FindCall(Database& database, const RequestId& id) {
