@@ -155,9 +155,7 @@ class Suspension {
       return found == outside.end() ? std::nullopt
                                     : checkpoint::PeekProcess(found->second, address, size);
     };
-    // The last look at its processor time that saw a change may have come up to one look late.
-    const Nanos calm =
-        self_.still_since_.since_boot + self_.clock_offset_ - 2 * Instance::kLookEvery;
+    const Nanos calm = self_.ran_after_.since_boot + self_.clock_offset_;
     GODWIT_TRY(
         checkpoint::Waits waits,
         checkpoint::ReadWaits(self_.Staging(), {clock_, wall_.since_epoch, calm, dumped}, peek));
