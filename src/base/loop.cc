@@ -40,9 +40,10 @@ auto AsyncRun(Pool& pool, asio::any_io_executor back, std::function<void()>& wor
 
 asio::awaitable<void> RunOn(Pool& pool, std::function<void()> work) {
   const auto back = co_await asio::this_coro::executor;
+  const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
   co_await AsyncRun(pool, back, work, asio::use_awaitable);
-  co_await asio::this_coro::throw_if_cancelled(true);
+  co_await asio::this_coro::throw_if_cancelled(throws);
 }
 
 }  // namespace godwit
