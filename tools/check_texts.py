@@ -3,9 +3,9 @@
 
     tools/check_texts.py [ROOT]
 
-At most 100 columns (C++ is clang-format's matter, tables and links in Markdown are let off), no
-trailing blanks, no marks of unfinished work, and no link to or mention of a file of this repository
-that is not there.
+At most 100 columns (C++ is clang-format's matter; tables, links and blocks of output in Markdown
+are let off), no trailing blanks, no marks of unfinished work, and no link to or mention of a file of
+this repository that is not there.
 """
 import os
 import re
@@ -39,9 +39,11 @@ def is_narrow(path, line):
 
 
 def faults_of(root, path):
+    in_block = False
     for number, line in repository.lines(root, path):
         place = f"{path}:{number}"
-        if not is_narrow(path, line):
+        in_block ^= line.startswith("```")
+        if not in_block and not is_narrow(path, line):
             yield place, f"it has {len(line)} columns", f"break it at {COLUMNS}"
         if line != line.rstrip():
             yield place, "it ends in blanks", "remove them"
