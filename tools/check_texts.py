@@ -4,8 +4,8 @@
     tools/check_texts.py [ROOT]
 
 At most 100 columns (C++ is clang-format's matter; tables, links and blocks of output in Markdown
-are let off), no trailing blanks, no marks of unfinished work, and no link to or mention of a file of
-this repository that is not there.
+are let off), no trailing blanks, no marks of unfinished work, and no link to or mention of a file
+of this repository that is not there.
 """
 import os
 import re
