@@ -64,6 +64,7 @@ def markdown(comparisons, run):
         "|---|---|--:|--:|--:|--:|---|",
         *(f"| {' | '.join(row)} |" for row in rows(comparisons)),
         "",
+        *(comparison.note for comparison in comparisons if comparison.note),
         f"{run['date']}, {run['machine']}; load at the beginning {run['load']:.2f}.",
         *(f"Not measured: {what} ({why})." for what, why in run["left_out"]),
     ]
@@ -74,6 +75,7 @@ def as_json(comparisons, run):
     measured = [
         {
             "what": comparison.what,
+            "note": comparison.note,
             "mark": str(comparison.mark) if comparison.mark else None,
             "reached": verdict(comparison).endswith(": reached") if verdict(comparison) else None,
             "series": [
@@ -91,6 +93,13 @@ def as_json(comparisons, run):
         for comparison in comparisons
     ]
     return json.dumps({**run, "measured": measured}, indent=1) + "\n"
+
+
+def text_notes(comparisons, run):
+    lines = [comparison.note for comparison in comparisons if comparison.note]
+    lines.append(f"{run['machine']}; load at the beginning {run['load']:.2f}")
+    lines += [f"Not measured: {what} ({why})" for what, why in run["left_out"]]
+    return "\n".join(lines)
 
 
 def about_this_run(left_out):
