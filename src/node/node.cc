@@ -24,6 +24,7 @@
 #include "checkpoint/features.h"
 #include "functions/local_platform.h"
 #include "functions/schema.h"
+#include "functions/transition_log.h"
 #include "http/server.h"
 #include "node/ground.h"
 #include "sandbox/launch.h"
@@ -156,6 +157,7 @@ class Node {
 
     asio::io_context loop(1);
     Pool pool(kPoolThreads);
+    functions::TransitionLog moves(loop.get_executor(), journal, transitions);
     functions::Workplace workplace{
         loop.get_executor(),
         pool,
@@ -170,15 +172,12 @@ class Node {
         std::move(criu),
         boot,
         aws::MakeRuntimeEndpoints(loop.get_executor(), log_.Named("runtime-api")),
-        [&journal, &transitions](const functions::Transition& transition) {
-          journal.Note([transition, sequence = ++transitions](storage::Database& open) {
-            return functions::PutTransition(open, sequence, transition);
-          });
-        }};
+        [&moves](const functions::Transition& transition) { moves.Observe(transition); }};
     const auto platform = functions::MakeLocalPlatform(workplace);
     GODWIT_TRY(platform->Start());
     const Result<> served = Serve(loop, pool, *platform);
     pool.join();
+    moves.Flush();
     journal.Close();
     return served;
   }
