@@ -1,13 +1,8 @@
 #include "http/connection.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <chrono>
-#include <string>
 #include <utility>
 
-#include "base/scope.h"
-#include "base/try.h"
+#include "http/deadlines.h"
 #include "http/session.h"
 
 namespace godwit::http {

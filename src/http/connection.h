@@ -19,12 +19,12 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "http/deadlines.h"
 #include "http/limits.h"
 #include "http/message.h"
 
 namespace godwit::http {
 
+class Deadlines;
 class Session;
 
 class Connection {
@@ -37,7 +37,8 @@ class Connection {
   Connection(boost::asio::any_io_executor, Fd, const Limits&&) = delete;
   ~Connection();
   Connection(Connection&&) noexcept;
-  Connection& operator=(Connection&&) = delete;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   // The next request with its whole body.
   boost::asio::awaitable<Result<Request>> Read();

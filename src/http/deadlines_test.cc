@@ -11,8 +11,7 @@ namespace godwit::http {
 namespace {
 
 namespace asio = boost::asio;
-using std::chrono_literals::operator""h;
-using std::chrono_literals::operator""ms;
+using namespace std::chrono_literals;
 
 TEST(DeadlinesTest, OnlyWhatIsArmedExpiresAndEachOnce) {
   asio::io_context loop(1);

@@ -5,7 +5,6 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
@@ -14,11 +13,12 @@
 
 #include "base/scope.h"
 #include "base/try.h"
+#include "http/stream.h"
 
 namespace godwit::http {
 
 namespace asio = boost::asio;
-using std::chrono_literals::operator""ms;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -36,18 +36,15 @@ bool IsShortage(int error) {
 
 struct Server::Listener {
   Listener(const asio::any_io_executor& executor, Fd socket)
-      : address(Address::Of(socket.get())), descriptor(executor, socket.get()), pause(executor) {
-    static_cast<void>(socket.Release());
-  }
+      : address(Address::Of(socket.get())), stream(executor, std::move(socket)), pause(executor) {}
   void Close() {
-    boost::system::error_code ignored;
-    if (address.is_local() && descriptor.is_open()) ::unlink(address.path().c_str());
-    descriptor.close(ignored);
+    if (address.is_local()) ::unlink(address.path().c_str());
+    stream.Release().Close();
     pause.cancel();
   }
 
   Address address;
-  asio::posix::stream_descriptor descriptor;
+  Stream stream;
   asio::steady_timer pause;
   bool short_of_descriptors = false;
 };
@@ -67,23 +64,24 @@ Result<> Server::Listen(std::string_view address) {
   if (draining_)
     return Fail(Code::kClosing, "cannot listen on '{}': the server is closing", address);
   GODWIT_TRY(Fd socket, ListenOn(address));
-  return gate_.Spawn(Accept(listeners_.emplace_back(executor_, std::move(socket))));
+  Listener& listener = listeners_.emplace_back(executor_, std::move(socket));
+  if (listener.stream.is_open()) return gate_.Spawn(Accept(listener));
+  listeners_.pop_back();
+  return Fail(Code::kInternal, "cannot listen on '{}': its socket cannot be watched", address);
 }
 
 asio::awaitable<void> Server::Accept(Listener& listener) {
   while (!draining_) {
-    co_await listener.descriptor.async_wait(asio::posix::descriptor_base::wait_read,
-                                            asio::as_tuple(asio::deferred));
+    co_await listener.stream.Readable();
     int failed = 0;
     for (int count = 0; count < kMostAtOnce && !draining_; ++count) {
-      Fd socket(::accept4(listener.descriptor.native_handle(), nullptr, nullptr,
-                          SOCK_NONBLOCK | SOCK_CLOEXEC));
+      Fd socket(::accept4(listener.stream.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
       failed = socket ? 0 : errno;
       if (socket) Welcome(std::move(socket));
       // Others are the fault of one peer that has already gone.
       if (failed == EAGAIN || failed == EBADF || IsShortage(failed)) break;
     }
-    if (draining_) co_return;
+    if (draining_ || failed == EBADF) co_return;
     const bool was_short = std::exchange(listener.short_of_descriptors, IsShortage(failed));
     if (!listener.short_of_descriptors) continue;
     if (!was_short) {

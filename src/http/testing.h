@@ -42,6 +42,7 @@ inline void Start(boost::asio::io_context& loop, Script script) {
 
 inline void RunToEnd(boost::asio::io_context& loop, const Script& script) {
   bool done = false;
+  // NOLINTNEXTLINE(cppcoreguidelines-avoid-capturing-lambda-coroutines): Start() keeps it.
   Start(loop, [&]() -> boost::asio::awaitable<void> {
     co_await script();
     done = true;

@@ -79,7 +79,7 @@ void AppendStatusLine(std::string& out, int status) {
   }
   namespace http = boost::beast::http;
   out.append("HTTP/1.1 ");
-  AppendNumber(out, static_cast<size_t>(std::clamp(status, 100, 999)));
+  AppendNumber(out, static_cast<size_t>(status));
   out.push_back(' ');
   const auto known = http::int_to_status(static_cast<unsigned>(status));
   if (known != http::status::unknown) {
@@ -91,9 +91,13 @@ void AppendStatusLine(std::string& out, int status) {
 
 }  // namespace
 
-bool IsBodiless(int status) { return status / 100 == 1 || status == 204 || status == 304; }
+bool IsBodiless(int status) { return status == 204 || status == 304; }
 
 Result<> AppendHead(std::string& out, const Response& response, Answering answering) {
+  if (response.status < 200 || response.status > 999) {
+    return Fail(Code::kInvalid, "cannot send the status {}: no response ends with it",
+                response.status);
+  }
   GODWIT_TRY(CheckHeaders(response.headers));
   AppendStatusLine(out, response.status);
   AppendHeaders(out, response.headers);

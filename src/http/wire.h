@@ -4,7 +4,7 @@
 //
 // Threads: values. Failure: kInvalid, with nothing appended, for a header that would not be one
 // header on the wire (CR, LF or NUL in its value, a name that is no token), so that no caller's
-// text can forge a header or a response.
+// text can forge a header or a response; and for a status below 200 or above 999.
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -32,7 +32,7 @@ Result<> AppendRequest(std::string& out, const Request& request, std::string_vie
 void AppendChunkSize(std::string& out, size_t size);
 
 // No body follows a response of this status, and no Content-Length stands in its head (RFC 9110
-// sections 15.2, 15.3.5, 15.4.5).
+// sections 15.3.5 and 15.4.5).
 bool IsBodiless(int status);
 
 }  // namespace godwit::http

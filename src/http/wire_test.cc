@@ -29,6 +29,14 @@ TEST(WireTest, HeadsSayHowTheBodyIsFramed) {
   EXPECT_EQ(Head(response), "HTTP/1.1 799 \r\nContent-Length: 5\r\n\r\n");
 }
 
+TEST(WireTest, AStatusThatEndsNothingIsNotSent) {
+  for (const int status : {-1, 0, 100, 101, 199, 1000}) {
+    std::string out;
+    EXPECT_EQ(AppendHead(out, Text(status, ""), {}).error().code(), Code::kInvalid);
+    EXPECT_EQ(out, "");
+  }
+}
+
 TEST(WireTest, FramingIsNotForTheHandlerToSay) {
   Response response;
   response.headers = {{"content-length", "99"},
