@@ -1,4 +1,4 @@
-"""The real clients of AWS Lambda, unmodified, with a node: the AWS CLI, boto3, the JavaScript SDK."""
+"""The real clients of AWS Lambda, unmodified, with a node: AWS CLI, boto3, JavaScript SDK."""
 import base64
 import io
 import json

@@ -9,6 +9,7 @@ that a killed program left are removed by the next one.
 import atexit
 import collections
 import concurrent.futures
+import datetime
 import hashlib
 import http.client
 import json
@@ -31,6 +32,9 @@ PREFIX = "godwit-system-"
 SKIPPED = 77
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
+# Whether the program has the points of src/base/fault.h.
+FAULTS = os.environ.get("GODWIT_FAULTS", "ON") == "ON"
+
 Done = collections.namedtuple("Done", "code out err seconds")
 
 _nodes = []
@@ -46,9 +50,9 @@ def say(text):
         print(text, flush=True)
 
 
-def wall():
-    """Seconds since the epoch, as ISO times in `ps` are."""
-    return time.time()
+def seconds_of(moment):
+    """Seconds since the epoch of a time as `ps` writes it."""
+    return datetime.datetime.fromisoformat(moment).timestamp()
 
 
 def eventually(look, within=30.0, what="it"):
@@ -60,15 +64,25 @@ def eventually(look, within=30.0, what="it"):
             return seen
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come to pass within {within:g} s")
-        time.sleep(0.03)
+        time.sleep(0.05)
+
+
+def last(look, within):
+    """What `look` saw when it said (seen, True), or at the end of the time."""
+    end = time.monotonic() + within
+    while True:
+        seen, enough = look()
+        if enough or time.monotonic() > end:
+            return seen
+        time.sleep(0.05)
 
 
 def environment(**more):
     """What programs of the tests see: Debian's own programs, no user's configuration."""
     kept = {key: value for key, value in os.environ.items()
             if not key.startswith(("AWS_", "GODWIT_", "PYTHON"))}
-    kept.update(PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL="C.UTF-8",
-                AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY="secret",
+    kept.update(PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                LC_ALL="C.UTF-8", AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY="secret",
                 AWS_REGION="us-east-1", AWS_DEFAULT_REGION="us-east-1", AWS_PAGER="",
                 AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE="/dev/null",
                 AWS_SHARED_CREDENTIALS_FILE="/dev/null")
@@ -94,11 +108,18 @@ def _short(text, most=2000):
     return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)\n"
 
 
+def new_home():
+    """A folder for one node, removed with it."""
+    return pathlib.Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+
+
 class Node:
     """One node on one store, started and killed as often as a test wants."""
 
-    def __init__(self, *flags, home=None):
-        self.home = pathlib.Path(home or tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    def __init__(self, *flags, home=None, wrap=()):
+        """`wrap` are words before the program: a command that becomes it, such as `unshare -m`."""
+        self.wrap = wrap
+        self.home = pathlib.Path(home or new_home())
         self.data = self.home / "data"
         self.log_path = self.home / "node.log"
         self.flags = flags
@@ -125,8 +146,9 @@ class Node:
         env = environment(**({"GODWIT_FAULT": fault} if fault else {}))
         self.log_from = self.log_path.stat().st_size if self.log_path.exists() else 0
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *argv], stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL, env=env)
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *self.wrap, *argv], stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, env=env)
 
     def endpoint_of_log(self):
         found = re.search(r" serves (\S+) from ", self.log())
@@ -226,12 +248,14 @@ class Node:
     def result(self, request, wait=True):
         """The record of an Event call, as --json has it; it may be of a failed one."""
         words = ["result", request, "--json"] + (["--wait"] if wait else [])
-        done = self.godwit(*words, quiet=True)
+        done = self.godwit(*words, quiet=True, timeout=90)
         return json.loads(done.out)
 
     def ps(self, **like):
-        """The instances of which `like` is true."""
-        rows = self.json("ps")
+        """The instances of which `like` is true, as `godwit ps --json` has them."""
+        status, _, body = self.request("GET", "/godwit/v1/instances")
+        assert status == 200, body
+        rows = json.loads(body)
         return [row for row in rows if all(row[key] == value for key, value in like.items())]
 
     def wait_for(self, within=30.0, count=1, **like):
@@ -355,7 +379,28 @@ def _close_all():
         node.close()
 
 
-class NodeCase(unittest.TestCase):
+def _terminated(*_):
+    """At once, whatever the tests are doing: unittest would take an exception for a failure."""
+    for node in list(_nodes):
+        if node.alive():
+            node.process.kill()
+            node.process.wait()
+        remove_home(node.home)
+    os._exit(143)
+
+
+class Errors:
+    """What every error of the program looks like."""
+
+    def check_error(self, done, code, *words):
+        """`done` is an error with this exit code, in the one form, that says all of `words`."""
+        self.assertEqual(done.code, code, done)
+        self.assertRegex(done.err.splitlines()[-1], r"^godwit: cannot [^:]+: .+$")
+        for word in words:
+            self.assertIn(word, done.err)
+
+
+class NodeCase(Errors, unittest.TestCase):
     """A class of tests that share one node, started with `flags`."""
 
     flags = ()
@@ -393,7 +438,7 @@ def main():
         print("skipped: sandboxes need root")
         sys.exit(SKIPPED)
     atexit.register(_close_all)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _terminated)
     _sweep()
     unittest.main(testRunner=unittest.TextTestRunner(resultclass=_Result, stream=sys.stdout,
                                                      verbosity=0))

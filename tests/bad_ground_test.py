@@ -1,0 +1,206 @@
+"""A machine or a store that is not as it should be: a clear error, and nothing lost."""
+import json
+import os
+import pathlib
+import socket
+import unittest
+
+import harness
+
+MIB = 1 << 20
+# A node in a mount namespace of its own, whose store (the first word) is on a tmpfs of so many MiB.
+SMALL_DISK = ("unshare", "-m", "sh", "-c",
+              'mkdir -p "$0" && mount -t tmpfs -o size=48m none "$0" && exec "$@"')
+
+
+class Starting(unittest.TestCase, harness.Errors):
+    """Nodes that cannot start."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.node = harness.Node().start()
+        cls.addClassCleanup(cls.node.close)
+        cls.other = cls.node.home / "other"
+
+    def start(self, *words, before=()):
+        listen = () if "--listen" in words else ("--listen", "127.0.0.1:0")
+        done = harness.run([*before, harness.binary(), "node", *listen, *words], timeout=60)
+        self.assertEqual(done.out, "")
+        self.assertEqual(harness.cgroups_of(self.other), [])
+        return done
+
+    def test_twice_on_one_store(self):
+        done = self.start("--data", self.node.data)
+        self.check_error(done, 7, str(self.node.data), f"pid {self.node.process.pid}")
+        self.assertEqual(self.node.json("list"), [])
+
+    def test_port_in_use(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            done = self.start("--data", self.other, "--listen", address)
+            self.check_error(done, 7, address, "in use", "--listen")
+
+    def test_no_root(self):
+        nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        open_to_all = self.node.home / "open"
+        open_to_all.mkdir(mode=0o777)
+        open_to_all.chmod(0o777)
+        done = self.start("--data", open_to_all / "data", before=nobody)
+        self.check_error(done, 11, "root", "sudo")
+        self.assertEqual(list(open_to_all.iterdir()), [])
+
+    def test_places_that_are_none(self):
+        file = self.node.home / "file"
+        file.write_text("", encoding="ascii")
+        self.check_error(self.start("--data", file), 7, str(file))
+        self.check_error(self.start("--data", "here"), 2, "'here'")
+        self.check_error(self.start("--data", self.other, "--listen", "nowhere"), 2, "nowhere")
+        self.check_error(self.start("--data", self.other, "--listen", "192.0.2.1:80"), 1, "192.0.2.1")
+
+    def test_configuration_files(self):
+        path = self.node.home / "node.toml"
+        for text, *says in (("frob = 3\n", "'frob'", "line 1"),
+                            ('data = "/x"\nlisten = 9\n', "listen", "line 2"),
+                            ('idle_after = "soon"\n', "soon", "line 1"),
+                            ("data = \n", "line 1")):
+            path.write_text(text, encoding="ascii")
+            with self.subTest(text=text):
+                self.check_error(self.start("--config", path), 2, str(path), *says)
+        self.check_error(self.start("--config", "/nowhere.toml"), 3, "/nowhere.toml")
+        self.check_error(self.start("--frob"), 2, "--frob")
+
+
+class Damage(unittest.TestCase, harness.Errors):
+    """Files of a store that were changed behind the node's back."""
+
+    def blobs(self, node):
+        return {path for path in (node.data / "blobs").rglob("*") if path.is_file()}
+
+    def test_images_of_sleepers(self):
+        with harness.Node("--blocked-after", "200ms").start() as node:
+            node.deploy("sleeps", "misfits", "handler.sleeps")
+            calls = {}
+            for harm in ("changed", "cut", "gone", "left alone"):
+                before = self.blobs(node)
+                calls[harm] = node.later("invoke", "sleeps", '{"seconds": 12}')
+                row = node.wait_for(state="SUSPENDED", count=len(calls))
+                (image,) = self.blobs(node) - before
+                self.harm(image, harm)
+            for harm, call in calls.items():
+                done = call.result()
+                with self.subTest(harm):
+                    if harm == "left alone":
+                        self.assertEqual((done.code, done.out), (0, '"slept"\n'))
+                        continue
+                    self.check_error(done, 1, "Godwit.ImageLost")
+                    self.assertRegex(json.loads(done.out)["errorMessage"],
+                                     "cannot resume 'i-[0-9a-f]+': .*'[0-9a-f]+'")
+            self.assertEqual(node.invoke("sleeps", {"seconds": 0}), "slept")
+            self.assertEqual(node.ps(state="LOST"), [])
+            self.assertIn("cannot resume", node.log())
+
+    def harm(self, image, how):
+        content = bytearray(image.read_bytes())
+        if how == "changed":
+            content[len(content) // 2] ^= 1
+            image.write_bytes(content)
+        elif how == "cut":
+            image.write_bytes(content[:-100])
+        elif how == "gone":
+            image.unlink()
+
+    def test_files_of_the_store(self):
+        node = harness.Node().start()
+        self.addCleanup(node.close)
+        node.deploy("echo")
+        self.assertEqual(node.stop(), 0)
+        for name, code in (("godwit.db", 5), ("node.key", 2)):
+            path = node.data / name
+            good = path.read_bytes()
+            path.write_bytes(os.urandom(len(good) - 1))
+            with self.subTest(name):
+                node.launch()
+                self.check_error(harness.Done(node.died(), "", node.log(), 0), code, str(path))
+            path.write_bytes(good)
+        node.start()
+        self.assertEqual(node.invoke("echo", {"n": 1})["event"], {"n": 1})
+
+
+class FullDisk(unittest.TestCase, harness.Errors):
+
+    def test_while_a_call_is_put_away(self):
+        home = harness.new_home()
+        node = harness.Node("--blocked-after", "200ms", home=home,
+                            wrap=(*SMALL_DISK, str(home / "data")))
+        self.addCleanup(node.close)
+        node.start()
+        node.deploy("sleeps", "misfits", "handler.sleeps", timeout=60)
+        node.invoke("sleeps", {"seconds": 0})
+        ballast = pathlib.Path(f"/proc/{node.process.pid}/root{node.data}/ballast")
+        with open(ballast, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(MIB // 16))
+            except OSError:
+                file.truncate(file.tell() - MIB)
+        call = node.later("invoke", "sleeps", '{"seconds": 4}')
+        row = harness.eventually(
+            lambda: next((row for row in node.ps() if "space" in row["reason"]), None),
+            what="a suspension without room")
+        harness.say(row)
+        self.assertIn(row["state"], ("BLOCKED", "BUSY"))
+        self.check_error(node.godwit("suspend", row["instance"]), 12, "space")
+        done = call.result()
+        self.assertEqual((done.code, done.out), (0, '"slept"\n'))
+        # With room again it is put away, and knows nothing of all this.
+        ballast.unlink()
+        again = node.later("invoke", "sleeps", '{"seconds": 3}')
+        node.wait_for(state="BUSY")
+        node.ok("suspend", row["instance"])
+        self.assertEqual([row["state"] for row in node.ps()], ["SUSPENDED"])
+        self.assertEqual(again.result().out, '"slept"\n')
+
+    @unittest.skipUnless(harness.FAULTS, "this build has no fault points (the dev preset has)")
+    def test_at_the_fault_point(self):
+        with harness.Node("--blocked-after", "200ms").start(fault="203:fail") as node:
+            words = ("deploy", harness.FUNCTIONS / "misfits", "--name", "sleeps", "--handler",
+                     "handler.sleeps")
+            self.check_error(node.godwit(*words), 1, "No space left", "free some space")
+            self.assertEqual(node.json("list"), [])
+            self.assertEqual(node.godwit(*words).code, 0)
+        with harness.Node("--blocked-after", "200ms").start(fault="203:fail:2") as node:
+            node.deploy("sleeps", "misfits", "handler.sleeps", timeout=60)
+            call = node.later("invoke", "sleeps", '{"seconds": 3}')
+            row = harness.eventually(
+                lambda: next((row for row in node.ps() if "space" in row["reason"]), None))
+            self.assertIn(row["state"], ("BLOCKED", "BUSY"))
+            self.assertGreater(row["memory_bytes"], 1 << 20)
+            self.assertEqual(call.result().out, '"slept"\n')
+
+
+class NoCriu(harness.NodeCase):
+    """Without CRIU all is as elsewhere: functions run, and keep their memory while they wait."""
+
+    flags = ("--criu", "/nowhere/criu", "--blocked-after", "200ms", "--idle-after", "200ms")
+
+    def test_calls_run_and_nothing_is_put_away(self):
+        node = self.node
+        self.assertIn("nothing will be put away", node.log())
+        self.assertIn("/nowhere/criu", node.log())
+        node.deploy("sleeps", "misfits", "handler.sleeps")
+        call = node.later("invoke", "sleeps", '{"seconds": 2}')
+        row = harness.eventually(
+            lambda: next((row for row in node.ps() if "CRIU" in row["reason"]), None))
+        self.assertIn(row["state"], ("BLOCKED", "BUSY"))
+        self.assertEqual(call.result().out, '"slept"\n')
+        self.check_error(node.godwit("suspend", row["instance"]), 4, "CRIU", "godwit doctor")
+        self.check_error(node.godwit("doctor", "sleeps"), 4, "CRIU")
+        features = {one["name"]: one for one in node.json("doctor")["features"]}
+        harness.say(features)
+        criu = next(one for name, one in features.items() if "criu" in name.lower())
+        self.assertFalse(criu["present"])
+        self.assertTrue(criu["cost"])
+
+
+if __name__ == "__main__":
+    harness.main()

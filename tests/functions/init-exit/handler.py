@@ -1,0 +1,5 @@
+"""Ends while it is imported."""
+import os
+
+print("about to end")
+os._exit(7)

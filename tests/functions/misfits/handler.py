@@ -1,0 +1,59 @@
+"""Functions that end badly, each in its own way, and one that only keeps its memory."""
+import ctypes
+import os
+import signal
+import sys
+import time
+
+kept = []
+
+
+def exits(_event, _context):
+    os._exit(3)
+
+
+def leaves(_event, _context):
+    sys.exit("no more of this")
+
+
+def is_killed(_event, _context):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def crashes(_event, _context):
+    ctypes.string_at(0)
+
+
+def eats(_event, _context):
+    while True:
+        kept.append(bytearray(16 << 20))
+
+
+def spins(event, _context):
+    end = time.monotonic() + event["seconds"]
+    while time.monotonic() < end:
+        pass
+    return "never seen"
+
+
+def returns_too_much(event, _context):
+    return "x" * event["bytes"]
+
+
+def returns_no_json(_event, _context):
+    return object()
+
+
+def recurses(event, context):
+    return recurses(event, context)
+
+
+def sleeps(event, _context):
+    time.sleep(event["seconds"])
+    return "slept"
+
+
+def counts(_event, _context):
+    kept.append(None)
+    print(f"call {len(kept)}")
+    return len(kept)

@@ -1,0 +1,178 @@
+"""`kill -9` of the node at any moment: nothing that was acknowledged is lost, and nothing is left."""
+import concurrent.futures
+import json
+import pathlib
+import re
+import signal
+import time
+import unittest
+
+import harness
+
+ASLEEP, AWAKE = 20, 5
+SECONDS = 25.0
+
+
+def own_processes(node):
+    """Pids that see the node's store: the node, and whatever lives in its sandboxes."""
+    found = set()
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and str(node.data) in (entry / "mountinfo").read_text():
+                found.add(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+class Leftovers:
+    """What a store and this machine may hold, given what the node says that it runs."""
+
+    def check_nothing_is_left(self, node):
+        known = {row["instance"] for row in node.ps()}
+        groups = {entry.name for directory in node.cgroups() for entry in directory.iterdir()
+                  if entry.is_dir()}
+        self.assertLessEqual(groups, known)
+        self.assertLessEqual({entry.name for entry in (node.data / "instances").iterdir()}, known)
+        self.assertEqual(harness.mounts_below(node.home), [])
+
+
+class Restart(unittest.TestCase, Leftovers):
+
+    def test_twenty_asleep_and_five_at_work(self):
+        with harness.Node("--blocked-after", "300ms").start() as node:
+            node.deploy("sleeper", "marks", "handler.sleep")
+            node.deploy("spinner", "marks", "handler.spin", timeout=120)
+            caller = node.later("invoke", "sleeper", '{"name":"sync asleep","seconds":%g}' % SECONDS)
+            asleep = {f"asleep {i}": None for i in range(ASLEEP)}
+            for name in asleep:
+                asleep[name] = node.submit("sleeper", {"name": name, "seconds": SECONDS})
+            node.wait_for(function="sleeper", state="SUSPENDED", count=ASLEEP + 1)
+            begun = time.time()
+            worker = node.later("invoke", "spinner", '{"name":"sync awake","seconds":60}')
+            awake = {f"awake {i}": None for i in range(AWAKE)}
+            for name in awake:
+                awake[name] = node.submit("spinner", {"name": name, "seconds": 5})
+            node.wait_for(function="spinner", state="BUSY", count=AWAKE + 1)
+            node.godwit("ps")
+            sleepers = node.ps(function="sleeper")
+            before = own_processes(node)
+            self.assertGreater(len(before), AWAKE)
+            node.kill9()
+            for callers in (caller, worker):
+                done = callers.result(timeout=20)
+                self.assertEqual(done.code, 13, done)
+                self.assertRegex(done.err, r"^godwit: cannot invoke '\w+': .* \(.*\)\n$")
+
+            node.start()
+            harness.eventually(lambda: not before & own_processes(node), 10, "the end of the dead")
+            self.check_nothing_is_left(node)
+            for name, request in asleep.items():
+                record = node.result(request)
+                self.assertEqual(record["status"], "SUCCEEDED", record)
+                self.assertEqual(record["result"], {"name": name, "attempt": 1, "count": 1})
+                self.assertEqual(record["attempt"], 1)
+            for name, request in awake.items():
+                record = node.result(request)
+                self.assertEqual(record["status"], "SUCCEEDED", record)
+                self.assertEqual(record["result"], {"name": name, "attempt": 2})
+                self.assertEqual(record["attempt"], 2)
+            # The caller is gone, but its call was put away, and so it is kept.
+            request = next(row["request_id"] for row in sleepers
+                           if row["request_id"] not in asleep.values())
+            self.assertEqual(node.result(request)["result"]["name"], "sync asleep")
+            harness.say(f"{ASLEEP + AWAKE + 1} results, {time.time() - begun:.1f} s after the "
+                        f"sleepers were put away")
+            # Each ran once, however often it was put away; those at work were begun again.
+            log = node.godwit("logs", "sleeper", quiet=True).out
+            for name in asleep:
+                self.assertEqual(log.count(f"ended {name}\n"), 1, name)
+
+    def test_stop_and_start(self):
+        """SIGTERM: what waits is put away, callers are told, and all comes back."""
+        with harness.Node("--blocked-after", "300ms", "--idle-after", "300ms").start() as node:
+            node.deploy("sleeper", "marks", "handler.sleep")
+            request = node.submit("sleeper", {"name": "event", "seconds": 8})
+            caller = node.later("invoke", "sleeper", '{"name":"sync","seconds":8}')
+            node.wait_for(function="sleeper", state="SUSPENDED", count=2)
+            self.assertEqual(node.stop(), 0)
+            self.assertEqual(caller.result().code, 13)
+            self.assertEqual(own_processes(node), set())
+            self.assertEqual(node.cgroups(), [])
+            node.start()
+            self.check_nothing_is_left(node)
+            self.assertEqual(node.result(request)["result"],
+                             {"name": "event", "attempt": 1, "count": 1})
+            # The instance that answered is idle now, is put away, and knows what it has counted.
+            node.wait_for(function="sleeper", state="SUSPENDED", request_id=None, count=2)
+            self.assertEqual(node.stop(), 0)
+            node.start()
+            answer = node.invoke("sleeper", {"name": "more", "seconds": 0})
+            self.assertEqual(answer["count"], 2)
+
+
+@unittest.skipUnless(harness.FAULTS, "this build has no fault points (the dev preset has)")
+class FaultPoints(unittest.TestCase, Leftovers):
+    """The node is killed at each point that src/base/fault.h names, and started again."""
+
+    # Which attempt of an Event call answers at last: 1 if its image is the truth or its result is
+    # kept, 2 if it may have been begun.
+    ATTEMPTS = {101: 2, 102: 1, 201: 2, 202: 2, 204: 2, 205: 1, 301: 1, 302: 2, 303: 2, 401: 2}
+    # The count of calls that an idle instance still knows when it has answered one more.
+    COUNTS = {201: 1, 202: 1, 204: 1, 205: 2}
+    NOT_FOR_KILLING = {203}
+
+    def test_every_point_is_tried(self):
+        text = (harness.ROOT / "src" / "base" / "fault.h").read_text(encoding="utf-8")
+        points = {int(number) for number in re.findall(r"X\(k\w+, (\d+),", text)}
+        self.assertEqual(points, set(self.ATTEMPTS) | self.NOT_FOR_KILLING)
+
+    def test_event_calls(self):
+        self.at_each(self.ATTEMPTS, self.kill_under_an_event_call)
+
+    def test_idle_instances(self):
+        self.at_each(self.COUNTS, self.kill_under_an_idle_instance)
+
+    def at_each(self, points, check):
+        # Few at once: each is a node, and the machine is small.
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            runs = {point: pool.submit(check, point, seen) for point, seen in points.items()}
+        for point, done in runs.items():
+            with self.subTest(point=point):
+                done.result()
+
+    def kill_under_an_event_call(self, point, attempt):
+        with harness.Node("--blocked-after", "200ms").start(fault=f"{point}:kill") as node:
+            node.deploy("marks", handler="handler.sleep")
+            event = {"name": f"at {point}", "seconds": 2}
+            sent = node.godwit("invoke", "marks", json.dumps(event), "--async")
+            self.assertEqual(node.died(), -signal.SIGKILL)
+            node.start()
+            if point == 101:
+                self.assertEqual(sent.code, 13, sent)
+                harness.eventually(
+                    lambda: f"ended at {point}" in node.ok("logs", "marks", quiet=True),
+                    what="the run of what was accepted")
+            else:
+                self.assertEqual(sent.code, 0, sent)
+                record = node.result(sent.out.strip())
+                self.assertEqual(record["status"], "SUCCEEDED", record)
+                self.assertEqual(record["result"],
+                                 {"name": f"at {point}", "attempt": attempt, "count": 1})
+                self.assertEqual(record["attempt"], attempt)
+            self.check_nothing_is_left(node)
+            self.assertEqual(node.invoke("marks", {"name": "after", "seconds": 0})["name"], "after")
+
+    def kill_under_an_idle_instance(self, point, count):
+        with harness.Node("--idle-after", "300ms").start(fault=f"{point}:kill") as node:
+            node.deploy("marks", handler="handler.sleep")
+            event = {"name": "first", "seconds": 0}
+            self.assertEqual(node.invoke("marks", event)["count"], 1)
+            self.assertEqual(node.died(), -signal.SIGKILL)
+            node.start()
+            self.assertEqual(node.invoke("marks", event)["count"], count)
+            self.check_nothing_is_left(node)
+
+
+if __name__ == "__main__":
+    harness.main()
