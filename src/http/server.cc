@@ -38,6 +38,7 @@ struct Server::Listener {
   Listener(const asio::any_io_executor& executor, Fd socket)
       : address(Address::Of(socket.get())), stream(executor, std::move(socket)), pause(executor) {}
   void Close() {
+    if (!stream.is_open()) return;  // the file may be another server's by now
     if (address.is_local()) ::unlink(address.path().c_str());
     stream.Release().Close();
     pause.cancel();
@@ -61,8 +62,7 @@ Server::Server(asio::any_io_executor executor, Handler handler, Limits limits, L
 Server::~Server() = default;
 
 Result<> Server::Listen(std::string_view address) {
-  if (draining_)
-    return Fail(Code::kClosing, "cannot listen on '{}': the server is closing", address);
+  if (draining_) return Fail(Code::kClosing, "cannot listen on '{}': it is closing", address);
   GODWIT_TRY(Fd socket, ListenOn(address));
   Listener& listener = listeners_.emplace_back(executor_, std::move(socket));
   if (listener.stream.is_open()) return gate_.Spawn(Accept(listener));
