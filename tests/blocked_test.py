@@ -5,7 +5,6 @@ Every wait is a call of its own, all at the same time. GODWIT_TEST_SECONDS says 
 import concurrent.futures
 import json
 import os
-import pathlib
 import time
 
 import harness
@@ -57,13 +56,14 @@ class Blocked(harness.NodeCase):
         # The walls are up and the runtime is warm, so that the call's time is the wait's.
         node.invoke(name, {"seconds": 0.01}, quiet=True)
         before = node.wait_for(function=name, state="READY")
+        process = harness.process_of(before["pid"])
         begun = time.monotonic()
         answer = node.later("invoke", name, json.dumps({"seconds": SECONDS}))
         row = node.wait_for(function=name, state="SUSPENDED", within=SECONDS + 60)
         instance = row["instance"]
 
         def nothing_held():
-            held = {"process": pathlib.Path(f"/proc/{before['pid']}").exists(),
+            held = {"process": harness.process_of(before["pid"]) == process,
                     "pids": node.cgroup_pids(instance), "memory": node.cgroup_memory(instance)}
             return held, not any(held.values())
         held = harness.last(nothing_held, 5)

@@ -312,6 +312,15 @@ class Node:
                 for pid in (directory / "cgroup.procs").read_text(encoding="ascii").split()]
 
 
+def process_of(pid):
+    """Which process has this pid now: when it was started, in ticks since boot; None: none has."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return stat.rsplit(")", 1)[1].split()[19]
+
+
 def cgroups_of(data, instance=None):
     name = "godwit-" + hashlib.sha256(os.path.realpath(data).encode()).hexdigest()[:12]
     found = []
@@ -329,20 +338,6 @@ def mounts_below(path):
     lines = pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
     points = [line.split()[4] for line in lines]
     return [point for point in points if (point + "/").startswith(str(path) + "/")]
-
-
-def processes_naming(text):
-    """Pids of processes whose command line or root names `text`, but this one's."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            if str(text).encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
 
 
 def remove_home(home):
