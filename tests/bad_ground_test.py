@@ -55,7 +55,8 @@ class Starting(unittest.TestCase, harness.Errors):
         self.check_error(self.start("--data", file), 7, str(file))
         self.check_error(self.start("--data", "here"), 2, "'here'")
         self.check_error(self.start("--data", self.other, "--listen", "nowhere"), 2, "nowhere")
-        self.check_error(self.start("--data", self.other, "--listen", "192.0.2.1:80"), 1, "192.0.2.1")
+        elsewhere = "192.0.2.1:80"
+        self.check_error(self.start("--data", self.other, "--listen", elsewhere), 1, "192.0.2.1")
 
     def test_configuration_files(self):
         path = self.node.home / "node.toml"

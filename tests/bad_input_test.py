@@ -35,7 +35,7 @@ class Code(harness.NodeCase):
         cases = {
             "noise": (os.urandom(3000), 2, "not a zip"),
             "cut": (good[:-30], 2, "zip"),
-            "escape": (zip_of([("handler.py", ""), ("../../escaped.py", "")]), 2, "../../escaped.py"),
+            "escape": (zip_of([("handler.py", ""), ("../../escaped.py", "")]), 2, "/escaped.py"),
             "absolute": (zip_of([("/tmp/absolute.py", "")]), 2, "/tmp/absolute.py"),
             "twice": (zip_of([("same.py", "1"), ("./same.py", "2")]), 2, "same.py"),
             "bomb": (zip_bomb(), 8, "zeros"),
@@ -131,8 +131,9 @@ class Calls(harness.NodeCase):
                 self.assertTrue(error["message"])
 
     def test_payloads(self):
-        self.assertEqual(self.post("echo", "{not json")[:2], (400, "InvalidRequestContentException"))
-        self.assertEqual(self.post("echo", b"\xff\xfe")[:2], (400, "InvalidRequestContentException"))
+        refused = (400, "InvalidRequestContentException")
+        self.assertEqual(self.post("echo", "{not json")[:2], refused)
+        self.assertEqual(self.post("echo", b"\xff\xfe")[:2], refused)
         self.assertEqual(self.post("echo", b"[" * 100_000)[0], 400)
         self.check_error(self.node.godwit("invoke", "echo", "{not json"), 2, "not JSON")
         self.check_error(self.node.godwit("invoke", "echo", "@/nowhere"), 3, "/nowhere")

@@ -82,8 +82,9 @@ class Blocked(harness.NodeCase):
         self.assertTrue(row["request_id"])
         self.assertEqual((done.code, done.err), (0, ""))
         answer = json.loads(done.out)
-        harness.say(f"{name}: held {before['memory_bytes'] / 1e6:.1f} MB, put away "
-                    f"{row['image_bytes'] / 1e6:.2f} MB; answered {seen['late'] * 1000:.0f} ms late")
+        harness.say(f"{name}: held {before['memory_bytes'] / 1e6:.1f} MB, "
+                    f"put away {row['image_bytes'] / 1e6:.2f} MB; "
+                    f"answered {seen['late'] * 1000:.0f} ms late")
         self.assertGreater(seen["late"], 0)
         self.assertLess(seen["late"], GENEROUS)
         return row, answer

@@ -1,4 +1,4 @@
-"""`kill -9` of the node at any moment: nothing that was acknowledged is lost, and nothing is left."""
+"""`kill -9` of the node at any moment: nothing acknowledged is lost, and nothing is left."""
 import concurrent.futures
 import json
 import pathlib
@@ -43,7 +43,8 @@ class Restart(unittest.TestCase, Leftovers):
         with harness.Node("--blocked-after", "300ms").start() as node:
             node.deploy("sleeper", "marks", "handler.sleep")
             node.deploy("spinner", "marks", "handler.spin", timeout=120)
-            caller = node.later("invoke", "sleeper", '{"name":"sync asleep","seconds":%g}' % SECONDS)
+            event = '{"name":"sync asleep","seconds":%g}' % SECONDS
+            caller = node.later("invoke", "sleeper", event)
             asleep = {f"asleep {i}": None for i in range(ASLEEP)}
             for name in asleep:
                 asleep[name] = node.submit("sleeper", {"name": name, "seconds": SECONDS})
