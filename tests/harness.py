@@ -83,7 +83,8 @@ def environment(**more):
             if not key.startswith(("AWS_", "GODWIT_", "PYTHON"))}
     kept.update(PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 LC_ALL="C.UTF-8", AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE",
-                AWS_SECRET_ACCESS_KEY="secret", AWS_REGION="us-east-1", AWS_DEFAULT_REGION="us-east-1", AWS_PAGER="",
+                AWS_SECRET_ACCESS_KEY="secret", AWS_REGION="us-east-1",
+                AWS_DEFAULT_REGION="us-east-1", AWS_PAGER="",
                 AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE="/dev/null",
                 AWS_SHARED_CREDENTIALS_FILE="/dev/null")
     kept.update(more)
