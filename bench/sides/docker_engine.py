@@ -23,6 +23,8 @@ import tarfile
 import tempfile
 import time
 
+from sides.failed import Failed
+
 PACKAGES = ["docker.io", "containerd", "runc", "libdevmapper1.02.1"]
 # CRIU, as runc calls it, locks the container's network with it.
 PACKAGES += ["iptables", "libip4tc2", "libip6tc2", "libxtables12", "libnftnl11", "libmnl0"]
@@ -33,7 +35,7 @@ IMAGE = "godwit-bench"
 PROGRAM = "import json, os, sys, traceback, _socket, signal; signal.pause()"
 
 
-class NoEngine(Exception):
+class NoEngine(Failed):
     pass
 
 

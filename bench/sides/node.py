@@ -17,10 +17,12 @@ import socket
 import subprocess
 import time
 
+from sides.failed import Failed
+
 PATIENCE = 120  # seconds, for what must come
 
 
-class NodeFailed(Exception):
+class NodeFailed(Failed):
     pass
 
 

@@ -11,11 +11,13 @@ import os
 import shutil
 import subprocess
 
+from sides.failed import Failed
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILT = "/usr/local/lib/godwit/criu/criu"  # by scripts/setup
 
 
-class CriuFailed(Exception):
+class CriuFailed(Failed):
     pass
 
 
@@ -31,6 +33,8 @@ class PlainCriu:
         self.root = root
 
     def __enter__(self):
+        if not self.criu:
+            raise CriuFailed("CRIU is not installed (run scripts/setup)")
         os.makedirs(self.folder)
         self.errors = open(os.path.join(self.folder, "errors"), "w+", encoding="utf-8")
         inside = ["/usr/bin/python3", os.path.join(HERE, "criu_cell.py"), self.criu]

@@ -12,7 +12,8 @@ from sides.node import Node
 
 CALLERS = 16
 BARE = "bare HTTP server"
-FUNCTIONS = {"native": "Godwit, native no-op", "python": "Godwit, Python no-op"}
+GODWIT = "Godwit"
+FUNCTIONS = {"native": "native no-op", "python": "Python no-op"}
 LEAST = {"native": 10_000, "python": 3_000}  # calls a second
 
 
@@ -43,18 +44,13 @@ def measure(bench):
     if not wrk.is_there():
         return bench.left_out("warm calls", "wrk is not installed (run scripts/setup)")
     rounds, seconds = (2, 1) if bench.quick else (9, 3)
-    rates = {
-        name: compare(f"{name} no-op, {CALLERS} callers", "/s", [side, BARE], Mark(least, False))
-        for (name, side), least in zip(FUNCTIONS.items(), LEAST.values())
-    }
-    middles = {
-        name: compare(f"{name} no-op, one caller, p50", "ms", [side, BARE])
-        for name, side in FUNCTIONS.items()
-    }
-    tails = {
-        name: compare(f"{name} no-op, one caller, p99", "ms", [side, BARE])
-        for name, side in FUNCTIONS.items()
-    }
+    rates, middles, tails = {}, {}, {}
+    for name, what in FUNCTIONS.items():
+        mark = Mark(LEAST[name], at_most=False)
+        sides = [GODWIT, BARE]
+        rates[name] = compare(f"warm calls, {what}, {CALLERS} callers", "/s", sides, mark)
+        middles[name] = compare(f"warm call, {what}, one caller, p50", "ms", sides)
+        tails[name] = compare(f"warm call, {what}, one caller, p99", "ms", sides)
 
     def note(load, alone, name, side):
         rates[name].of(side).add(load.rate)
@@ -71,8 +67,8 @@ def measure(bench):
         for turn in range(rounds):
             bench.progress("warm calls", turn, rounds)
             bare = [wrk.post(echo.url, callers, seconds) for callers in (CALLERS, 1)]
-            for name, side in FUNCTIONS.items():
+            for name in FUNCTIONS:
                 loads = [wrk.post(node.url(name), callers, seconds) for callers in (CALLERS, 1)]
-                note(*loads, name, side)
+                note(*loads, name, GODWIT)
                 note(*bare, name, BARE)
     return [part[name] for name in FUNCTIONS for part in (rates, middles, tails)]

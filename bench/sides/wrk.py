@@ -8,10 +8,12 @@ import os
 import shutil
 import subprocess
 
+from sides.failed import Failed
+
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "post.lua")
 
 
-class LoadFailed(Exception):
+class LoadFailed(Failed):
     pass
 
 
