@@ -140,9 +140,8 @@ class Node:
             raise AssertionError(f"the node ended with {self.process.returncode}: {self.log()}")
         return self
 
-    def launch(self, *flags, fault=None):
-        argv = [binary(), "node", "--data", str(self.data), "--listen", "127.0.0.1:0",
-                *self.flags, *flags]
+    def launch(self, *flags, fault=None, listen="127.0.0.1:0"):
+        argv = [binary(), "node", "--data", str(self.data), "--listen", listen, *self.flags, *flags]
         say(f"$ {'GODWIT_FAULT=' + fault + ' ' if fault else ''}godwit {' '.join(argv[1:])} &")
         env = environment(**({"GODWIT_FAULT": fault} if fault else {}))
         self.log_from = self.log_path.stat().st_size if self.log_path.exists() else 0

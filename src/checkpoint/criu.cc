@@ -99,6 +99,7 @@ Result<> Dump(const Fd& channel, const DumpRequest& dump, const DumpHooks& hooks
     GODWIT_TRY(const rpc::Response response, Receive(channel));
     if (response.type() == kNotify) {
       const std::string& script = response.notify().script();
+      if (script == "pre-dump" && hooks.stopping) hooks.stopping();
       if (script == "query-ext-files" && hooks.stopped) hooks.stopped();
       if (script == "post-dump" && hooks.dumped) kept = hooks.dumped();
       GODWIT_TRY(Answer(channel, kept.has_value()));

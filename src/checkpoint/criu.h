@@ -25,7 +25,8 @@ struct DumpRequest {
 };
 
 struct DumpHooks {
-  // The processes have just been stopped.
+  // The processes are about to be stopped, and have just been stopped.
+  std::function<void()> stopping;
   std::function<void()> stopped;
   // The image is complete, the processes are still there, stopped. An error here undoes the dump:
   // they run on.

@@ -1,14 +1,23 @@
 #include "checkpoint/obstacles.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sched.h>
 
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <sstream>
 #include <string_view>
 
-#include "checkpoint/waits.h"
+#include "base/fd.h"
+#include "base/try.h"
+#include "checkpoint/core_image.h"
+#include "checkpoint/inside.h"
 
 namespace godwit::checkpoint {
 namespace {
@@ -21,7 +30,6 @@ struct Kind {
 };
 
 constexpr Kind kRefused[] = {
-    {"anon_inode:inotify", "an inotify watch"},
     {"anon_inode:[io_uring]", "an io_uring"},
     {"anon_inode:[fanotify]", "a fanotify group"},
     {"anon_inode:[userfaultfd]", "a userfaultfd"},
@@ -62,6 +70,55 @@ std::optional<std::string_view> Refused(int pid, const std::string& link) {
   return std::nullopt;
 }
 
+std::string Descriptor(const std::string& number, int inside, int pid) {
+  return fmt::format("descriptor {} of process {} ({})", number, inside, NameOf(pid));
+}
+
+// The words of `text` that are numbers, as they stand: CRIU prints inodes in base 16 or 10.
+std::vector<std::string> NumbersIn(const std::string& text) {
+  std::vector<std::string> numbers;
+  std::string word;
+  const auto end = [&] {
+    if (word.starts_with("0x")) word.erase(0, 2);
+    if (word.size() >= 3 &&
+        std::ranges::all_of(word, [](unsigned char c) { return std::isxdigit(c); }))
+      numbers.push_back(word);
+    word.clear();
+  };
+  for (const char c : text) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
+      word += c;
+    } else {
+      end();
+    }
+  }
+  end();
+  return numbers;
+}
+
+// The first kind of System V object that exists in the IPC namespace of `pid`. /proc/sysvipc shows
+// the namespace of who opens it, so this thread goes there and back.
+Result<std::optional<std::string_view>> SystemVObject(int pid) {
+  GODWIT_TRY(const Fd home, Open("/proc/thread-self/ns/ipc", O_RDONLY));
+  GODWIT_TRY(const Fd there, Open(fmt::format("/proc/{}/ns/ipc", pid), O_RDONLY));
+  if (::setns(there.get(), CLONE_NEWIPC) != 0)
+    return FailErrno(errno, "cannot enter the IPC namespace of process {}", pid);
+  std::optional<std::string_view> found;
+  constexpr std::pair<const char*, std::string_view> kTables[] = {
+      {"/proc/sysvipc/shm", "System V shared memory"},
+      {"/proc/sysvipc/sem", "System V semaphores"},
+      {"/proc/sysvipc/msg", "a System V message queue"}};
+  for (const auto& [table, what] : kTables) {
+    std::ifstream lines(table);
+    std::string line;
+    std::getline(lines, line);  // the heading
+    if (std::getline(lines, line)) found = what;
+  }
+  // A thread that cannot go home must not serve anybody else.
+  if (::setns(home.get(), CLONE_NEWIPC) != 0) std::abort();
+  return found;
+}
+
 }  // namespace
 
 std::vector<std::string> FindObstacles(const std::vector<int>& pids) {
@@ -72,13 +129,60 @@ std::vector<std::string> FindObstacles(const std::vector<int>& pids) {
          !error && it != end; it.increment(error)) {
       const std::string link = fs::read_symlink(it->path(), error).string();
       if (const auto what = Refused(pid, link)) {
-        obstacles.push_back(
-            fmt::format("descriptor {} of process {} ({}) is {} (close it before you wait)",
-                        it->path().filename().string(), inside, NameOf(pid), *what));
+        obstacles.push_back(fmt::format("{} is {} (close it before you wait)",
+                                        Descriptor(it->path().filename().string(), inside, pid),
+                                        *what));
       }
     }
   }
   return obstacles;
+}
+
+std::string DescriptorIn(const std::string& reason, const std::vector<int>& pids) {
+  const std::vector<std::string> numbers = NumbersIn(reason);
+  // "Can't dump file 5 of that type".
+  const size_t file = reason.find(" file ");
+  const std::string by_number =
+      file == std::string::npos || !reason.contains("of that type")
+          ? ""
+          : reason.substr(file + 6, reason.find(' ', file + 6) - file - 6);
+  for (const auto& [inside, pid] : InsidePids(pids)) {
+    std::error_code error;
+    for (fs::directory_iterator it(fmt::format("/proc/{}/fd", pid), error), end;
+         !error && it != end; it.increment(error)) {
+      const std::string number = it->path().filename().string();
+      const std::string link = fs::read_symlink(it->path(), error).string();
+      if (number == by_number) return Descriptor(number, inside, pid);
+      if (!link.starts_with("socket:[") && !link.starts_with("pipe:[")) continue;
+      const std::string inode = link.substr(link.find('[') + 1, link.size() - link.find('[') - 2);
+      uint64_t value = 0;
+      std::from_chars(inode.data(), inode.data() + inode.size(), value);
+      if (std::ranges::find(numbers, inode) != numbers.end() ||
+          std::ranges::find(numbers, fmt::format("{:x}", value)) != numbers.end())
+        return Descriptor(number, inside, pid);
+    }
+  }
+  return "";
+}
+
+Result<> CheckComplete(const std::string& images, const std::vector<int>& pids) {
+  GODWIT_TRY(const auto tree, ReadTree(images));
+  const std::map<int, int> outside = InsidePids(pids);
+  for (const auto& [inside, pid] : outside) {
+    const auto number = static_cast<uint32_t>(inside);
+    if (std::ranges::find(tree, number, &image::Pstree::pid) != tree.end()) continue;
+    return Fail(Code::kUnsupported,
+                "process {} ({}) has outlived the one that started it (wait for it, or keep it "
+                "below the function's own process)",
+                inside, NameOf(pid));
+  }
+  if (outside.empty()) return {};
+  GODWIT_TRY(const auto object, SystemVObject(outside.begin()->second));
+  if (!object) return {};
+  return Fail(Code::kUnsupported,
+              "it has {}, which is no process' own (remove it before you wait, or use a file in "
+              "/tmp)",
+              *object);
 }
 
 }  // namespace godwit::checkpoint

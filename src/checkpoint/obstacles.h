@@ -8,9 +8,19 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
+
 namespace godwit::checkpoint {
 
 // `pids` on the host; the text names pids inside.
 std::vector<std::string> FindObstacles(const std::vector<int>& pids);
+
+// Whose descriptor CRIU's `reason` speaks of, for people: "descriptor 5 of process 100 (python3)";
+// empty if it names none. CRIU names sockets by inode and files by number.
+std::string DescriptorIn(const std::string& reason, const std::vector<int>& pids);
+
+// What the dumped images in `images` lack of the processes `pids` (on the host): those that are not
+// below the first, and System V objects, which belong to the namespace. kUnsupported names them.
+Result<> CheckComplete(const std::string& images, const std::vector<int>& pids);
 
 }  // namespace godwit::checkpoint

@@ -3,30 +3,22 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
-#include <filesystem>
-#include <fstream>
 
 #include "base/fd.h"
 #include "base/try.h"
-#include "checkpoint/image_file.h"
-#include "checkpoint/images.pb.h"
+#include "checkpoint/core_image.h"
 
 namespace godwit::checkpoint {
 namespace {
 
-namespace fs = std::filesystem;
-using std::chrono_literals::operator""ns;
+using Argument = void (image::Registers::*)(uint64_t);
 
-constexpr int kX86 = 1;
-constexpr Nanos kReentry = std::chrono::milliseconds(5);
-constexpr int kTimerfdType = 17;
 constexpr uint64_t kSyscallBytes = 2;  // of the instruction
 // Below the 128 bytes that the x86-64 ABI lets a leaf function use under its stack pointer (System
 // V ABI, 3.2.2).
@@ -38,7 +30,7 @@ struct Thread {
   image::Registers* registers;
   Nanos now;
   Nanos wall;
-  Nanos calm;
+  Nanos since;  // it has been in its call for as long
   const Peek* peek;
   Waits* waits;
   bool changed = false;
@@ -67,14 +59,47 @@ struct Thread {
     changed = true;
   }
 
-  // The same, and `argument` points at a copy of the time that is left, below the stack.
-  void ReissueFor(Nanos left, void (image::Registers::*argument)(uint64_t)) {
-    DueAt(now + left);
+  // The same, and `argument` points at a copy of the time that is left, below the stack. False: it
+  // is not to be made again, or there is no room.
+  bool ReissueUntil(Nanos deadline, Argument argument) {
+    DueAt(deadline);
     const uint64_t scratch = (registers->sp() - kScratch) & ~uint64_t{15};
-    if (!interrupted() || !(*peek)(process, scratch, sizeof(timespec))) return;
+    if (!interrupted() || !(*peek)(process, scratch, sizeof(timespec))) return false;
     (registers->*argument)(scratch);
-    waits->timeouts.push_back({process, scratch, Timeout::Form::kTimespec, now + left});
+    waits->timeouts.push_back({process, scratch, Timeout::Form::kTimespec, deadline});
     Reissue();
+    return true;
+  }
+
+  // What is left has been written to `address`; a caller that did not ask for it gets EINTR, as
+  // POSIX has it.
+  void ReissueForRest(uint64_t address, Argument argument) {
+    const auto left = ReadTime(address, Timeout::Form::kTimespec);
+    if (left) ReissueUntil(now + *left, argument);
+  }
+
+  // The time-out is at `address`, and counts from when the call began.
+  void ReissueFrom(uint64_t address, Argument argument) {
+    if (address == 0) return Reissue();
+    const auto timeout = ReadTime(address, Timeout::Form::kTimespec);
+    if (timeout) ReissueUntil(std::max(now, since + *timeout), argument);
+  }
+
+  // The same in milliseconds, for ever if negative; `number` is the call that takes a timespec as
+  // `argument` instead, and two arguments behind it that must be 0.
+  void ReissueAs(long number, uint64_t milliseconds, Argument argument, Argument behind,
+                 Argument last) {
+    const auto timeout = static_cast<int32_t>(milliseconds);
+    if (timeout < 0) return Reissue();
+    const Nanos deadline = std::max(now, since + std::chrono::milliseconds(timeout));
+    const uint64_t original = registers->orig_ax();
+    registers->set_orig_ax(static_cast<uint64_t>(number));
+    if (!ReissueUntil(deadline, argument)) {
+      registers->set_orig_ax(original);
+      return;
+    }
+    if (behind != nullptr) (registers->*behind)(0);
+    if (last != nullptr) (registers->*last)(0);
   }
 
   // The kernel has written what is left to where the call will read it again (select(2), ppoll(2)).
@@ -92,26 +117,6 @@ struct Thread {
   }
 };
 
-// A call that has waited since `calm` or a little longer, of `milliseconds` (negative: for ever).
-void Milliseconds(const Thread& thread, uint64_t milliseconds) {
-  const auto timeout = static_cast<int32_t>(milliseconds);
-  if (timeout >= 0)
-    thread.DueAt(std::max(thread.now, thread.calm + std::chrono::milliseconds(timeout)));
-}
-
-// The same with the time at `address`.
-void Relative(const Thread& thread, uint64_t address) {
-  const auto timeout = thread.ReadTime(address, Timeout::Form::kTimespec);
-  if (timeout) thread.DueAt(std::max(thread.now, thread.calm + *timeout));
-}
-
-void Nanosleep(Thread& thread, uint64_t remaining, void (image::Registers::*argument)(uint64_t)) {
-  // The kernel leaves what is left where the caller asked for it; a caller that did not ask gets
-  // EINTR, as POSIX has it.
-  const auto left = thread.ReadTime(remaining, Timeout::Form::kTimespec);
-  if (left) thread.ReissueFor(*left, argument);
-}
-
 void ReadFutex(Thread& thread) {
   const auto& registers = *thread.registers;
   const auto operation = static_cast<int>(registers.si());
@@ -126,7 +131,7 @@ void ReadFutex(Thread& thread) {
       break;
     }
     case FUTEX_WAIT:
-      registers.r10() == 0 ? thread.Reissue() : Relative(thread, registers.r10());
+      thread.ReissueFrom(registers.r10(), &image::Registers::set_r10);
       break;
     default:
       break;
@@ -134,18 +139,19 @@ void ReadFutex(Thread& thread) {
 }
 
 void ReadThread(Thread& thread) {
-  const auto& registers = *thread.registers;
+  using image::Registers;
+  const Registers& registers = *thread.registers;
   const bool rewound = registers.ax() == registers.orig_ax();
   if (!thread.interrupted() && !rewound) return;
   switch (static_cast<long>(registers.orig_ax())) {
     case SYS_nanosleep:
-      Nanosleep(thread, registers.si(), &image::Registers::set_di);
+      thread.ReissueForRest(registers.si(), &Registers::set_di);
       break;
     case SYS_clock_nanosleep:
       if ((registers.si() & TIMER_ABSTIME) != 0) {
         thread.UntilAbsolute(registers.dx(), registers.di() == CLOCK_REALTIME);
       } else {
-        Nanosleep(thread, registers.r10(), &image::Registers::set_dx);
+        thread.ReissueForRest(registers.r10(), &Registers::set_dx);
       }
       break;
     case SYS_select:
@@ -158,18 +164,21 @@ void ReadThread(Thread& thread) {
       thread.KeepFor(registers.dx(), Timeout::Form::kTimespec);
       break;
     case SYS_poll:
-      Milliseconds(thread, registers.dx());
+      thread.ReissueAs(SYS_ppoll, registers.dx(), &Registers::set_dx, &Registers::set_r10, nullptr);
       break;
     case SYS_epoll_wait:
+      thread.ReissueAs(SYS_epoll_pwait2, registers.r10(), &Registers::set_r10, &Registers::set_r8,
+                       &Registers::set_r9);
+      break;
     case SYS_epoll_pwait:
-      Milliseconds(thread, registers.r10());
+      thread.ReissueAs(SYS_epoll_pwait2, registers.r10(), &Registers::set_r10, nullptr, nullptr);
       break;
     case SYS_epoll_pwait2:
     case SYS_semtimedop:
-      Relative(thread, registers.r10());
+      thread.ReissueFrom(registers.r10(), &Registers::set_r10);
       break;
     case SYS_rt_sigtimedwait:
-      Relative(thread, registers.dx());
+      thread.ReissueFrom(registers.dx(), &Registers::set_dx);
       break;
     case SYS_mq_timedreceive:
     case SYS_mq_timedsend:
@@ -178,182 +187,50 @@ void ReadThread(Thread& thread) {
     case SYS_futex:
       ReadFutex(thread);
       break;
+    case SYS_semop:
+    case SYS_msgrcv:
+    case SYS_msgsnd:
+      thread.Reissue();
+      break;
     default:
       break;
   }
 }
 
-template <typename Message>
-Result<Message> Parse(const std::string& name, const std::string& bytes) {
-  Message message;
-  if (!message.ParseFromString(bytes))
-    return Fail(Code::kCorrupt, "'{}' holds an entry that cannot be read", name);
-  return message;
-}
-
-// Reads, changes and writes back the one entry of a core image.
-Result<> ChangeCore(const std::string& path, const std::function<bool(image::Core&)>& change) {
-  GODWIT_TRY(ImageFile file, ReadImageFile(path));
-  if (file.entries.size() != 1)
-    return Fail(Code::kCorrupt, "'{}' has {} entries", path, file.entries.size());
-  GODWIT_TRY(image::Core core, Parse<image::Core>(path, file.entries.front()));
-  if (!change(core)) return {};
-  file.entries.front() = core.SerializeAsString();
-  return WriteImageFile(path, file);
-}
-
-std::string CorePath(const std::string& images, uint32_t pid) {
-  return fmt::format("{}/core-{}.img", images, pid);
-}
-
-Result<std::vector<image::Pstree>> ReadTree(const std::string& images) {
-  const std::string path = images + "/pstree.img";
-  GODWIT_TRY(const ImageFile file, ReadImageFile(path));
-  std::vector<image::Pstree> tree;
-  for (const auto& entry : file.entries) {
-    GODWIT_TRY(auto process, Parse<image::Pstree>(path, entry));
-    tree.push_back(std::move(process));
-  }
-  return tree;
-}
-
-Nanos Remaining(uint64_t seconds, uint64_t nanoseconds) {
-  return std::chrono::seconds(static_cast<int64_t>(seconds)) +
-         Nanos(static_cast<int64_t>(nanoseconds));
-}
-
-// What is left after `away`; a timer that is due fires at once, but one that is off stays off.
-Nanos Less(Nanos left, Nanos away) {
-  return left == 0ns ? 0ns : std::max(left - away, Nanos(1000));
-}
-
-// Calls `each` with what is left of every running timer on a clock that runs on, and stores what it
-// returns.
-bool ForTimers(image::Core& core, const std::function<Nanos(Nanos)>& each) {
-  if (!core.has_tc() || !core.tc().has_timers()) return false;
-  bool changed = false;
-  auto& timers = *core.mutable_tc()->mutable_timers();
-  auto& real = *timers.mutable_real();
-  const Nanos before = Remaining(real.vsec(), real.vusec() * 1000);
-  if (const Nanos after = each(before); after != before) {
-    real.set_vsec(static_cast<uint64_t>(after / std::chrono::seconds(1)));
-    real.set_vusec(static_cast<uint64_t>((after % std::chrono::seconds(1)).count() / 1000));
-    changed = true;
-  }
-  for (auto& timer : *timers.mutable_posix()) {
-    if (timer.clock_id() != CLOCK_REALTIME && timer.clock_id() != CLOCK_MONOTONIC &&
-        timer.clock_id() != CLOCK_BOOTTIME) {
-      continue;
-    }
-    const Nanos had = Remaining(timer.vsec(), timer.vnsec());
-    const Nanos has = each(had);
-    timer.set_vsec(static_cast<uint64_t>(has / std::chrono::seconds(1)));
-    timer.set_vnsec(static_cast<uint64_t>((has % std::chrono::seconds(1)).count()));
-    changed |= has != had;
-  }
-  return changed;
-}
-
-// A signal that a timer owes is pending before the thread runs, so its handler would come before
-// the call that it was to interrupt, and the call would wait for another. The call has been
-// interrupted, then, as it would have been: those that a handler always interrupts, and never
-// restarts (signal(7)).
-bool Interrupt(image::Core& core) {
-  if (core.mtype() != kX86 || !core.has_thread_info()) return false;
-  auto& registers = *core.mutable_thread_info()->mutable_gpregs();
-  if (registers.ax() != registers.orig_ax()) return false;
-  switch (static_cast<long>(registers.orig_ax())) {
-    case SYS_pause:
-    case SYS_rt_sigsuspend:
-    case SYS_nanosleep:
-    case SYS_clock_nanosleep:
-    case SYS_select:
-    case SYS_pselect6:
-    case SYS_ppoll:
-      registers.set_ax(static_cast<uint64_t>(-EINTR));
-      registers.set_ip(registers.ip() + kSyscallBytes);
-      return true;
-    default:
-      return false;
-  }
-}
-
-Result<> ForTimerfds(const std::string& images, const std::function<Nanos(Nanos)>& each) {
-  const std::string path = images + "/files.img";
-  if (!fs::exists(path)) return {};
-  GODWIT_TRY(ImageFile file, ReadImageFile(path));
-  bool changed = false;
-  for (auto& bytes : file.entries) {
-    GODWIT_TRY(image::File entry, Parse<image::File>(path, bytes));
-    if (entry.type() != kTimerfdType || !entry.has_tfd()) continue;
-    auto& timer = *entry.mutable_tfd();
-    const Nanos had = Remaining(timer.vsec(), timer.vnsec());
-    const Nanos has = each(had);
-    timer.set_vsec(static_cast<uint64_t>(has / std::chrono::seconds(1)));
-    timer.set_vnsec(static_cast<uint64_t>((has % std::chrono::seconds(1)).count()));
-    // The dumped value is relative whatever the flags say; CRIU would take it for an absolute one.
-    if (has != had) timer.set_settime_flags(0);
-    changed |= has != had;
-    bytes = entry.SerializeAsString();
-  }
-  return changed ? WriteImageFile(path, file) : Result<>{};
-}
-
 }  // namespace
 
 Result<Waits> ReadWaits(const std::string& images, const Moment& stopped, const Peek& peek) {
-  const Nanos now = stopped.clock;
   Waits waits;
   GODWIT_TRY(const auto tree, ReadTree(images));
-  const auto note = [&](Nanos left) {
-    if (left != 0ns && (!waits.deadline || stopped.dumped + left < *waits.deadline)) {
-      waits.deadline = stopped.dumped + left;
-    }
-    return left;
-  };
   for (const auto& process : tree) {
-    std::vector<uint32_t> threads(process.threads().begin(), process.threads().end());
-    if (std::ranges::find(threads, process.pid()) == threads.end())
-      threads.push_back(process.pid());
-    for (const uint32_t tid : threads) {
-      GODWIT_TRY(ChangeCore(CorePath(images, tid), [&](image::Core& core) {
-        ForTimers(core, note);
-        const bool signalled = core.thread_core().signals_p().signals_size() > 0 ||
-                               core.tc().signals_s().signals_size() > 0;
-        if (core.mtype() != kX86 || !core.has_thread_info() || signalled) return false;
+    if (process.threads().empty()) continue;
+    uint64_t shared = 0;
+    GODWIT_TRY(ChangeCore(images, process.pid(), [&](image::Core& core) {
+      shared = SharedSignals(core);
+      return false;
+    }));
+    for (const uint32_t tid : process.threads()) {
+      GODWIT_TRY(ChangeCore(images, tid, [&](image::Core& core) {
+        if (core.mtype() != kX86 || !core.has_thread_info()) return false;
+        const auto since = stopped.since.find(static_cast<int>(tid));
         Thread thread{static_cast<int>(process.pid()),
                       core.mutable_thread_info()->mutable_gpregs(),
-                      now,
+                      stopped.clock,
                       stopped.wall,
-                      stopped.calm,
+                      since == stopped.since.end() ? stopped.calm : since->second,
                       &peek,
                       &waits};
+        if (DueSignals(core, shared) != 0) {
+          // It is truly interrupted, and has something to do.
+          thread.DueAt(stopped.clock);
+          return false;
+        }
         ReadThread(thread);
         return thread.changed;
       }));
     }
   }
-  GODWIT_TRY(ForTimerfds(images, note));
   return waits;
-}
-
-Result<> MendTimers(const std::string& images, Nanos away) {
-  GODWIT_TRY(const auto tree, ReadTree(images));
-  const auto less = [&](Nanos left) { return Less(left, away); };
-  for (const auto& process : tree) {
-    GODWIT_TRY(ChangeCore(CorePath(images, process.pid()), [&](image::Core& core) {
-      bool owed = false;
-      const bool changed = ForTimers(core, [&](Nanos left) {
-        owed |= left != 0ns && left <= away;
-        const Nanos rest = Less(left, away);
-        // One that is not due yet must not be before its thread is back in the call that it is to
-        // interrupt.
-        return left > away ? std::max(rest, kReentry) : rest;
-      });
-      return (owed && Interrupt(core)) || changed;
-    }));
-  }
-  return ForTimerfds(images, less);
 }
 
 Result<> WriteTimeouts(const std::vector<Timeout>& timeouts, Nanos now,
@@ -374,30 +251,6 @@ Result<> WriteTimeouts(const std::vector<Timeout>& timeouts, Nanos now,
     }
   }
   return {};
-}
-
-std::optional<std::string> PeekProcess(int outside, uint64_t address, size_t size) {
-  const Result<Fd> memory = Open(fmt::format("/proc/{}/mem", outside), O_RDONLY);
-  if (!memory) return std::nullopt;
-  std::string bytes(size, '\0');
-  if (::pread(memory->get(), bytes.data(), size, static_cast<off_t>(address)) !=
-      static_cast<ssize_t>(size)) {
-    return std::nullopt;
-  }
-  return bytes;
-}
-
-std::map<int, int> InsidePids(const std::vector<int>& pids) {
-  std::map<int, int> outside;
-  for (const int pid : pids) {
-    std::ifstream status(fmt::format("/proc/{}/status", pid));
-    for (std::string line; std::getline(status, line);) {
-      if (!line.starts_with("NSpid:")) continue;
-      outside[std::stoi(line.substr(line.find_last_of('\t') + 1))] = pid;
-      break;
-    }
-  }
-  return outside;
 }
 
 }  // namespace godwit::checkpoint

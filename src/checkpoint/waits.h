@@ -1,17 +1,15 @@
 #pragma once
 
-// What a stopped instance waits for, until when, and how it goes on waiting when it comes back.
+// What each thread of a stopped instance waits for, until when, and how it goes on waiting when it
+// comes back.
 //
 // CRIU restores a thread that slept in a call with a relative time-out as if a signal had
-// interrupted it (EINTR), and timers with the time they had left when they were dumped. Both are
-// wrong for a function that must not notice: ReadWaits() finds every deadline, changes the dumped
-// registers so that such a call is issued again, and says which time-outs in memory are to be
-// written before it runs; MendTimers() takes the time that passed off the timers. Times are the
-// instance's CLOCK_MONOTONIC, which runs on while it is put away. The calls: nanosleep,
-// clock_nanosleep, select, pselect6, ppoll, futex, rt_sigtimedwait, semtimedop; poll, epoll_wait
-// and epoll_pwait keep CRIU's EINTR, and their deadline is not known (docs/checkpointing.md).
-// x86-64 only; elsewhere nothing is changed. Threads: the pool; the processes are stopped. Failure:
-// kCorrupt for images that cannot be read.
+// interrupted it (EINTR). ReadWaits() finds every deadline, changes the dumped registers so that
+// such a call is issued again, and says which time-outs in memory are to be written before it runs.
+// poll and epoll_wait are issued again as ppoll and epoll_pwait2, whose time-outs are in memory and
+// exact. Times are the instance's CLOCK_MONOTONIC, which runs on while it is put away. The table
+// of calls is in docs/checkpointing.md. x86-64 only; elsewhere nothing is changed. Threads: the
+// pool; the processes are stopped. Failure: kCorrupt for images that cannot be read.
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -42,27 +40,18 @@ struct Waits {
 // Memory of the stopped process `pid` (inside): reads `size` bytes, nothing if they are not there.
 using Peek = std::function<std::optional<std::string>(int pid, uint64_t address, size_t size)>;
 
-// When the processes were stopped: on the instance's CLOCK_MONOTONIC and on CLOCK_REALTIME, and
-// since when at least no thread had run.
+// When the processes were stopped: on the instance's CLOCK_MONOTONIC and on CLOCK_REALTIME.
 struct Moment {
   Nanos clock{};
   Nanos wall{};
-  Nanos calm{};    // on the instance's CLOCK_MONOTONIC; not after `clock`
-  Nanos dumped{};  // the same, when CRIU had read the timers; not before `clock`
+  Nanos calm{};  // no thread has run since; not after `clock`
+  // Since when a thread (inside) has been in its call, where that is known better.
+  std::map<int, Nanos> since;
 };
 Result<Waits> ReadWaits(const std::string& images, const Moment& stopped, const Peek& peek);
-
-// Takes `away`, the time since `dumped`, off every timer in the images.
-Result<> MendTimers(const std::string& images, Nanos away);
 
 // Writes what is left of each time-out. `outside` maps pids inside to pids on the host.
 Result<> WriteTimeouts(const std::vector<Timeout>& timeouts, Nanos now,
                        const std::map<int, int>& outside);
-
-// Reads memory through /proc/PID/mem.
-std::optional<std::string> PeekProcess(int outside, uint64_t address, size_t size);
-
-// The pids on the host, by their pids in the sandbox, of `pids` on the host.
-std::map<int, int> InsidePids(const std::vector<int>& pids);
 
 }  // namespace godwit::checkpoint

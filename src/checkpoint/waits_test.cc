@@ -5,6 +5,7 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 
+#include <csignal>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
@@ -71,7 +72,7 @@ class WaitsTest : public testing::Test {
       if (found == memory_.end()) return std::nullopt;
       return found->second.substr(0, size);
     };
-    auto waits = ReadWaits(images_, {1000s, 5000s, 990s, 1000s}, peek);
+    auto waits = ReadWaits(images_, {1000s, 5000s, 990s, since_}, peek);
     EXPECT_TRUE(waits.has_value()) << waits.error().ToString();
     image::Core core;
     EXPECT_TRUE(core.ParseFromString(ReadImageFile(images_ + "/core-100.img")->entries.front()));
@@ -87,6 +88,7 @@ class WaitsTest : public testing::Test {
   image::Core core_;
   image::Registers after_;
   std::map<uint64_t, std::string> memory_;
+  std::map<int, Nanos> since_;
 };
 
 TEST_F(WaitsTest, ARelativeSleepIsIssuedAgainWithWhatIsLeft) {
@@ -136,67 +138,88 @@ TEST_F(WaitsTest, AFutexWithAnAbsoluteTimeIsIssuedAgainAsItWas) {
   EXPECT_EQ(after_.ax(), static_cast<uint64_t>(SYS_futex));
 }
 
-TEST_F(WaitsTest, APollersDeadlineIsTakenFromWhenItWasCalmAndNeverLate) {
+TEST_F(WaitsTest, APollerIsAskedAgainWithATimeoutInMemory) {
   BlockedIn(SYS_epoll_wait);
   registers().set_r10(30'000);
-  EXPECT_EQ(Read().deadline, 990s + 30s);
-  registers().set_r10(static_cast<uint64_t>(-1));
-  EXPECT_EQ(Read().deadline, std::nullopt);
+  registers().set_r8(7);
+  registers().set_r9(7);
+  const Waits waits = Read();
+  EXPECT_EQ(waits.deadline, 990s + 30s) << "it has waited since it was calm at least";
+  EXPECT_EQ(after_.ax(), static_cast<uint64_t>(SYS_epoll_pwait2));
+  EXPECT_EQ(after_.orig_ax(), static_cast<uint64_t>(SYS_epoll_pwait2));
+  EXPECT_EQ(after_.ip(), 0x401000u);
+  ASSERT_EQ(waits.timeouts.size(), 1u);
+  EXPECT_EQ(after_.r10(), waits.timeouts[0].address);
+  EXPECT_EQ(after_.r8(), 0u) << "no signal mask";
+  EXPECT_EQ(after_.r9(), 0u);
 }
 
-TEST_F(WaitsTest, APendingSignalMeansThatTheInterruptionIsReal) {
+TEST_F(WaitsTest, APollerWhoseBeginningIsKnownWaitsToTheNanosecond) {
+  since_[100] = 995s + 250ms;
+  BlockedIn(SYS_poll);
+  registers().set_dx(30'000);
+  const Waits waits = Read();
+  EXPECT_EQ(waits.deadline, 1025s + 250ms);
+  EXPECT_EQ(after_.ax(), static_cast<uint64_t>(SYS_ppoll));
+  EXPECT_EQ(after_.r10(), 0u);
+}
+
+TEST_F(WaitsTest, OneWhoWaitsForEverIsAskedAgainAsItWas) {
+  BlockedIn(SYS_epoll_wait);
+  registers().set_r10(static_cast<uint64_t>(-1));
+  EXPECT_EQ(Read().deadline, std::nullopt);
+  EXPECT_EQ(after_.ax(), static_cast<uint64_t>(SYS_epoll_wait));
+}
+
+TEST_F(WaitsTest, ATimeoutThatTheCallerKeepsIsLeftAlone) {
+  since_[100] = 998s;
+  BlockedIn(SYS_rt_sigtimedwait);
+  registers().set_dx(0x6000);
+  Time(0x6000, 30, 0);
+  const Waits waits = Read();
+  EXPECT_EQ(waits.deadline, 1028s);
+  ASSERT_EQ(waits.timeouts.size(), 1u);
+  EXPECT_NE(after_.dx(), 0x6000u);
+  EXPECT_EQ(after_.dx(), waits.timeouts[0].address);
+}
+
+TEST_F(WaitsTest, ASignalThatIsDueMeansThatTheInterruptionIsReal) {
   BlockedIn(SYS_clock_nanosleep);
   registers().set_r10(0x6000);
   Time(0x6000, 7, 0);
-  core_.mutable_thread_core()->mutable_signals_p()->add_signals("siginfo");
-  EXPECT_TRUE(Read().timeouts.empty());
+  core_.mutable_thread_core()->mutable_signals_p()->add_signals(std::string("\x0a\0\0\0", 4));
+  const Waits waits = Read();
+  EXPECT_TRUE(waits.timeouts.empty());
+  EXPECT_EQ(waits.deadline, 1000s) << "its handler is to run at once";
   EXPECT_EQ(after_.ax(), kInterrupted);
 }
 
-TEST_F(WaitsTest, ACallThatAnOverdueTimerWasToInterruptIsInterrupted) {
-  BlockedIn(SYS_pause, true);
-  registers().set_ip(0x401000);
-  core_.mutable_tc()->mutable_timers()->mutable_real()->set_vsec(20);
-  EXPECT_EQ(Read().deadline, 1020s);
-  ASSERT_TRUE(MendTimers(images_, 5s).has_value());
-  image::Core core;
-  ASSERT_TRUE(core.ParseFromString(ReadImageFile(images_ + "/core-100.img")->entries.front()));
-  EXPECT_EQ(core.thread_info().gpregs().ip(), 0x401000u) << "not yet: it goes on waiting";
-  ASSERT_TRUE(MendTimers(images_, 15s).has_value());
-  ASSERT_TRUE(core.ParseFromString(ReadImageFile(images_ + "/core-100.img")->entries.front()));
-  EXPECT_EQ(core.thread_info().gpregs().ip(), 0x401002u);
-  EXPECT_EQ(core.thread_info().gpregs().ax(), kInterrupted);
+TEST_F(WaitsTest, ASignalThatIsBlockedInterruptsNothing) {
+  BlockedIn(SYS_clock_nanosleep);
+  registers().set_r10(0x6000);
+  Time(0x6000, 7, 0);
+  core_.mutable_thread_core()->set_blk_sigset(uint64_t{1} << (SIGUSR1 - 1));
+  core_.mutable_tc()->mutable_signals_s()->add_signals(std::string("\x0a\0\0\0", 4));
+  EXPECT_EQ(Read().deadline, 1007s);
+  EXPECT_EQ(after_.ax(), static_cast<uint64_t>(SYS_clock_nanosleep));
 }
 
-TEST_F(WaitsTest, TimersAreDueAndAreMendedByTheTimeAway) {
-  BlockedIn(SYS_pause, true);
-  auto& timers = *core_.mutable_tc()->mutable_timers();
-  timers.mutable_real()->set_vsec(20);
-  auto& posix = *timers.add_posix();
-  posix.set_clock_id(CLOCK_MONOTONIC);
-  posix.set_isec(0);
-  posix.set_insec(0);
-  posix.set_vsec(5);
-  posix.set_vnsec(0);
-  image::File timerfd;
-  timerfd.set_type(17);
-  timerfd.set_id(3);
-  timerfd.mutable_tfd()->set_clockid(CLOCK_MONOTONIC);
-  timerfd.mutable_tfd()->set_settime_flags(1);
-  timerfd.mutable_tfd()->set_vsec(8);
-  timerfd.mutable_tfd()->set_vnsec(0);
-  Write("files.img", {timerfd.SerializeAsString()});
-  EXPECT_EQ(Read().deadline, 1005s);
-  ASSERT_TRUE(MendTimers(images_, 6s).has_value());
-  image::Core core;
-  ASSERT_TRUE(core.ParseFromString(ReadImageFile(images_ + "/core-100.img")->entries.front()));
-  EXPECT_EQ(core.tc().timers().real().vsec(), 14u);
-  EXPECT_EQ(core.tc().timers().posix(0).vsec(), 0u);
-  EXPECT_EQ(core.tc().timers().posix(0).vnsec(), 1000u) << "overdue: at once, not never";
-  image::File file;
-  ASSERT_TRUE(file.ParseFromString(ReadImageFile(images_ + "/files.img")->entries.front()));
-  EXPECT_EQ(file.tfd().vsec(), 2u);
-  EXPECT_EQ(file.tfd().settime_flags(), 0u) << "what is left is not an absolute time";
+TEST_F(WaitsTest, AProcessThatHasEndedIsPassedOver) {
+  image::Pstree zombie;
+  zombie.set_pid(101);
+  zombie.set_ppid(100);
+  zombie.add_threads(407036000);
+  image::Pstree process;
+  process.set_pid(100);
+  process.set_ppid(0);
+  process.add_threads(100);
+  Write("pstree.img", {process.SerializeAsString(), zombie.SerializeAsString()});
+  BlockedIn(SYS_clock_nanosleep, true);
+  registers().set_di(CLOCK_MONOTONIC);
+  registers().set_si(TIMER_ABSTIME);
+  registers().set_dx(0x6000);
+  Time(0x6000, 1030, 0);
+  EXPECT_EQ(Read().deadline, 1030s);
 }
 
 }  // namespace

@@ -9,28 +9,33 @@ constexpr Nanos kHorizon = std::chrono::seconds(30);
 
 }  // namespace
 
-void WakeIndex::Set(const InstanceId& id, std::optional<SteadyTime> time) {
-  if (const auto found = where_.find(id); found != where_.end()) {
-    due_.erase(found->second);
-    where_.erase(found);
-  }
-  if (time) where_[id] = due_.emplace(*time, id);
+void WakeIndex::Set(const InstanceId& id, SteadyTime time, Nanos cost) {
+  Erase(id);
+  where_[id] = due_.emplace(time, Sleeper{id, cost});
 }
 
-std::optional<SteadyTime> WakeIndex::NextStart(Nanos cost, int side_by_side) const {
+void WakeIndex::Erase(const InstanceId& id) {
+  const auto found = where_.find(id);
+  if (found == where_.end()) return;
+  due_.erase(found->second);
+  where_.erase(found);
+}
+
+std::optional<SteadyTime> WakeIndex::NextStart(int side_by_side) const {
   if (due_.empty()) return std::nullopt;
   const SteadyTime first = due_.begin()->first;
-  SteadyTime start = first - cost;
-  int64_t before = 0;
-  for (auto it = due_.begin(); it != due_.end() && it->first - first <= kHorizon; ++it, ++before) {
-    start = std::min(start, it->first - cost * (before / side_by_side + 1));
+  SteadyTime start = first - due_.begin()->second.cost;
+  Nanos before{};
+  for (auto it = due_.begin(); it != due_.end() && it->first - first <= kHorizon; ++it) {
+    start = std::min(start, it->first - before / side_by_side - it->second.cost);
+    before += it->second.cost;
   }
   return start;
 }
 
 std::optional<InstanceId> WakeIndex::Pop() {
   if (due_.empty()) return std::nullopt;
-  InstanceId id = due_.begin()->second;
+  InstanceId id = due_.begin()->second.id;
   Erase(id);
   return id;
 }

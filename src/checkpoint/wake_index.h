@@ -18,20 +18,24 @@ namespace godwit::checkpoint {
 
 class WakeIndex {
  public:
-  // Due at `time`, in place of what was said before; none: not by time.
-  void Set(const InstanceId& id, std::optional<SteadyTime> time);
-  void Erase(const InstanceId& id) { Set(id, std::nullopt); }
+  // Due at `time` and on its way for `cost`, in place of what was said before.
+  void Set(const InstanceId& id, SteadyTime time, Nanos cost);
+  void Erase(const InstanceId& id);
 
-  // When the first has to begin so that, `side_by_side` at a time and each taking `cost`, none
-  // within the next half minute comes late; none: nothing is due ever.
-  std::optional<SteadyTime> NextStart(Nanos cost, int side_by_side) const;
+  // When the first has to begin so that, `side_by_side` at a time, none within the next half minute
+  // comes late; none: nothing is due ever.
+  std::optional<SteadyTime> NextStart(int side_by_side) const;
   // Takes out the one that is due first.
   std::optional<InstanceId> Pop();
   size_t size() const { return due_.size(); }
 
  private:
-  std::multimap<SteadyTime, InstanceId> due_;
-  std::unordered_map<InstanceId, std::multimap<SteadyTime, InstanceId>::iterator> where_;
+  struct Sleeper {
+    InstanceId id;
+    Nanos cost;
+  };
+  std::multimap<SteadyTime, Sleeper> due_;
+  std::unordered_map<InstanceId, std::multimap<SteadyTime, Sleeper>::iterator> where_;
 };
 
 }  // namespace godwit::checkpoint

@@ -57,3 +57,16 @@ def counts(_event, _context):
     kept.append(None)
     print(f"call {len(kept)}")
     return len(kept)
+
+
+def tells_time_left(event, context):
+    before = context.get_remaining_time_in_millis()
+    time.sleep(event["seconds"])
+    return {"before": before, "after": context.get_remaining_time_in_millis()}
+
+
+def sleeps_and_fails(event, _context):
+    time.sleep(event["seconds"])
+    if event.get("exit"):
+        os._exit(9)
+    raise ValueError(f"after {event['seconds']} s")

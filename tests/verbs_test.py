@@ -1,0 +1,178 @@
+"""Every verb of the command line with a real node: what it prints, for people and as JSON."""
+import json
+import subprocess
+
+import harness
+
+REQUEST = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+
+class Session(harness.NodeCase):
+
+    def test_from_deploy_to_rm(self):
+        node = self.node
+        self.assertEqual(node.json("list"), [])
+        self.assertEqual(node.godwit("list").code, 0)
+        self.assertEqual(node.json("ps"), [])
+
+        made = node.json("deploy", harness.FUNCTIONS / "echo", "--timeout", "5", "--memory", "256",
+                         "--env", "GREETING=hello")
+        self.assertLessEqual({"FunctionArn", "CodeSha256", "RevisionId"}, set(made))
+        self.assertEqual((made["FunctionName"], made["Timeout"], made["MemorySize"],
+                          made["Handler"], made["Environment"]),
+                         ("echo", 5, 256, "handler.handler", {"Variables": {"GREETING": "hello"}}))
+        again = node.ok("deploy", harness.FUNCTIONS / "echo", "--timeout", "6")
+        self.assertRegex(again, r"^echo updated: python3, handler\.handler, .* of code$")
+        (listed,) = node.json("list")
+        self.assertEqual((listed["FunctionName"], listed["Timeout"], listed["MemorySize"]),
+                         ("echo", 6, 256))
+        self.assertRegex(node.ok("list"), r"(?m)^echo +python3 ")
+
+        answer = node.json("invoke", "echo", '{"n": 1}', "--tail")
+        self.assertRegex(answer["request_id"], REQUEST)
+        self.assertEqual((answer["status_code"], answer["executed_version"],
+                          answer["function_error"], answer["payload"]["event"],
+                          answer["payload"]["greeting"]),
+                         (200, "$LATEST", None, {"n": 1}, "hello"))
+        self.assertIn("echo was called by " + answer["request_id"], answer["log_tail"])
+        self.assertEqual(json.loads(node.godwit("invoke", "echo").out)["event"], {})
+        file = node.home / "event.json"
+        file.write_text('{"from": "a file"}', encoding="ascii")
+        self.assertEqual(json.loads(node.ok("invoke", "echo", f"@{file}"))["event"],
+                         {"from": "a file"})
+        self.assertEqual(json.loads(node.ok("invoke", "echo", "-", input="[1]"))["event"], [1])
+
+        log = node.json("logs", "echo")
+        self.assertEqual((log["function"], log["log"].count("echo was called by")), ("echo", 4))
+        self.assertEqual(node.json("version")["version"], node.ok("version").split()[-1])
+        removed = node.godwit("rm", "echo", "--json")
+        self.assertEqual(removed.code, 0, removed.err)
+        json.loads(removed.out)
+        self.assertEqual(node.json("list"), [])
+        self.check_error(node.godwit("logs", "echo"), 3, "echo")
+
+
+class Verbs(harness.NodeCase):
+
+    flags = ("--blocked-after", "300ms")
+
+    def keys(self, value, *names):
+        self.assertLessEqual(set(names), set(value), value)
+
+    def test_a_call_at_the_side(self):
+        node = self.node
+        node.deploy("sleeps", "misfits", "handler.sleeps")
+        request = node.ok("invoke", "sleeps", '{"seconds": 5}', "--async")
+        self.assertRegex(request, REQUEST)
+        early = node.godwit("result", request)
+        self.assertEqual((early.code, early.out in ("QUEUED\n", "RUNNING\n")), (0, True))
+        row = node.wait_for(function="sleeps", state="SUSPENDED")
+        self.keys(row, "instance", "function", "state", "request_id", "memory_bytes", "image_bytes",
+                  "wakes_at", "reason")
+        self.assertEqual(row["request_id"], request)
+        self.assertEqual([one for one in node.json("ps") if one["function"] == "sleeps"], [row])
+        table = node.ok("ps").splitlines()
+        self.assertEqual(table[0].split(), ["INSTANCE", "FUNCTION", "STATE", "MEMORY", "IMAGE",
+                                            "WAKES", "REQUEST", "REASON"])
+        self.assertIn(f"{row['instance']}  sleeps", "\n".join(table))
+        running = node.json("result", request)
+        self.assertEqual((running["status"], running["instance"], running["result"]),
+                         ("RUNNING", row["instance"], None))
+        record = node.json("result", request, "--wait")
+        self.assertEqual((record["id"], record["function"], record["kind"], record["status"],
+                          record["result"], record["function_error"]),
+                         (request, "sleeps", "Event", "SUCCEEDED", "slept", None))
+        self.assertEqual(node.ok("result", request), '"slept"')
+        status, _, body = node.request("GET", f"/godwit/v1/invocations/{request}")
+        self.assertEqual((status, json.loads(body)), (200, record))
+
+        failed = node.json("invoke", "sleeps", "{}", "--async")["request_id"]
+        done = node.godwit("result", failed, "--wait")
+        self.check_error(done, 1, "sleeps")
+        self.assertEqual(json.loads(done.out)["errorType"], "KeyError")
+
+    def test_suspend_and_resume(self):
+        node = self.node
+        node.deploy("moves", "misfits", "handler.counts")
+        node.invoke("moves")
+        instance = node.wait_for(function="moves", state="READY")["instance"]
+        away = node.json("suspend", instance)
+        self.assertEqual((away["instance"]["state"], away["instance"]["reason"],
+                          away["memory_after"]), ("SUSPENDED", "by hand", 0))
+        self.assertGreater(away["memory_before"], 1_000_000)
+        self.assertGreater(away["took_us"], 0)
+        self.check_error(node.godwit("suspend", instance), 7, "SUSPENDED")
+        back = node.godwit("resume", instance)
+        self.assertRegex(back.out, rf"^{instance}  READY  memory 0 B -> .* in .*\n$")
+        self.assertEqual(node.invoke("moves"), 2)
+        status, _, body = node.request("GET", f"/godwit/v1/instances/{instance}/history")
+        if status == 200:
+            harness.say(body.decode())
+
+    def test_doctor(self):
+        node = self.node
+        table = node.ok("doctor")
+        for feature in ("CRIU", "control groups", "root"):
+            self.assertIn(feature.lower(), table.lower())
+        told = node.json("doctor")
+        self.keys(told, "version", "features", "instances", "rss_bytes", "uptime_ms")
+        for feature in told["features"]:
+            self.keys(feature, "name", "present", "detail", "cost")
+        node.deploy("well", "misfits", "handler.counts")
+        self.assertRegex(node.ok("doctor", "well"),
+                         r"^well will checkpoint: image .*, dumped in .*$")
+        told = node.json("doctor", "well")
+        self.assertEqual((told["checkpoints"], told["obstacles"]), (True, []))
+        # The instance that it was tried on is as it was.
+        self.assertEqual(node.invoke("well"), 1)
+        # Without a node it looks at this machine.
+        alone = harness.run([harness.binary(), "doctor", "--endpoint", "http://127.0.0.1:1"])
+        self.assertEqual(alone.code, 0, alone.err)
+        self.assertIn("root", alone.out)
+
+    def test_logs_follow(self):
+        node = self.node
+        node.deploy("talks", "marks", "handler.sleep")
+        node.invoke("talks", {"name": "first", "seconds": 0})
+        follower = subprocess.Popen(
+            [harness.binary(), "logs", "talks", "--follow"], stdout=subprocess.PIPE, text=True,
+            env=harness.environment(GODWIT_ENDPOINT=node.endpoint))
+        try:
+            self.assertEqual([follower.stdout.readline() for _ in range(2)],
+                             ["begun first\n", "ended first\n"])
+            node.invoke("talks", {"name": "second", "seconds": 0})
+            self.assertEqual([follower.stdout.readline() for _ in range(2)],
+                             ["begun second\n", "ended second\n"])
+        finally:
+            follower.terminate()
+            follower.wait()
+            follower.stdout.close()
+
+    def test_help(self):
+        """Each verb has its help, with an example, on standard output."""
+        verbs = [line.split()[0] for line in self.node.ok("--help").splitlines()
+                 if line.startswith("  ") and line[2:3].isalpha()]
+        self.assertLessEqual({"node", "deploy", "list", "rm", "invoke", "result", "ps", "logs",
+                              "suspend", "resume", "doctor", "version"}, set(verbs))
+        for verb in ("node", "deploy", "list", "rm", "invoke", "result", "ps", "logs", "suspend",
+                     "resume", "doctor", "version"):
+            done = self.node.godwit(verb, "--help", quiet=True)
+            self.assertEqual((done.code, done.err), (0, ""))
+            self.assertIn("Example:", done.out)
+            self.assertIn("--json", done.out)
+
+    def test_another_place_to_listen(self):
+        """A unix socket is an endpoint as well."""
+        path = self.node.home / "socket"
+        node = harness.Node()
+        self.addCleanup(node.close)
+        node.launch(listen=f"unix:{path}")
+        harness.eventually(path.exists, what="the socket")
+        done = harness.run([harness.binary(), "list", "--json", "--endpoint", f"unix:{path}"])
+        self.assertEqual((done.code, json.loads(done.out)), (0, []))
+        self.check_error(harness.run([harness.binary(), "list", "--endpoint", "unix:/nowhere"]), 13,
+                         "/nowhere", "godwit node")
+
+
+if __name__ == "__main__":
+    harness.main()
