@@ -66,7 +66,12 @@ LambdaError Translate(const Error& error, std::string_view arn) {
   const LambdaCode code = CodeFor(error.code());
   switch (code) {
     case LambdaCode::kResourceNotFound:
-      return {code, fmt::format("Function not found: {}", arn), {}};
+      // What else there is to say of it stands behind the words of AWS.
+      return {code,
+              error.reason().starts_with("Function not found: ")
+                  ? error.reason()
+                  : fmt::format("Function not found: {}", arn),
+              {}};
     case LambdaCode::kTooManyRequests:
       return {code, "Rate Exceeded.", "ConcurrentInvocationLimitExceeded"};
     case LambdaCode::kPreconditionFailed:

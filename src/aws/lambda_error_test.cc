@@ -44,6 +44,9 @@ TEST(LambdaErrorTest, EveryCodeOfThePlatformHasItsLambdaError) {
   EXPECT_EQ(Translate(Error(Code::kInvalid, "bad zip"), "a").message, "bad zip");
   EXPECT_EQ(Translate(Error(Code::kNotFound, "none"), "arn:f").message,
             "Function not found: arn:f");
+  EXPECT_EQ(
+      Translate(Error(Code::kNotFound, "Function not found: arn:f (deleted)"), "arn:f").message,
+      "Function not found: arn:f (deleted)");
 }
 
 TEST(LambdaErrorTest, AHostileNameDoesNotBreakTheJson) {

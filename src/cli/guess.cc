@@ -110,6 +110,12 @@ Result<Guess> GuessRuntime(const std::string& directory, const std::optional<std
                        file->filename().string()});
   }
   if (guesses.size() == 1) return guesses.front();
+  if (guesses.empty() && handler) {
+    return Fail(Code::kInvalid,
+                "handler '{}' names no file in it (FILE.FUNCTION; or name the runtime too, with "
+                "--runtime)",
+                *handler);
+  }
   if (guesses.empty()) {
     return Fail(Code::kInvalid, "no file in it tells the {} (name it with {})",
                 runtime ? "handler" : "runtime and handler",

@@ -66,7 +66,8 @@ TEST_F(GuessTest, AHandlerNamesItsFile) {
   Put("b.js");
   EXPECT_EQ(Says({}, "b.main"), "nodejs b.main b.js");
   EXPECT_EQ(Says({}, "c.main"),
-            "no file in it tells the runtime and handler (name it with --runtime and --handler)");
+            "handler 'c.main' names no file in it (FILE.FUNCTION; or name the runtime too, with "
+            "--runtime)");
   EXPECT_EQ(Says(), "both 'b.js' and 'a.py' could be its main file (choose with --runtime)");
 }
 

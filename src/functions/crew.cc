@@ -40,7 +40,7 @@ Instance* Crew::Find(const InstanceId& id) {
 }
 
 Result<> Crew::Submit(PendingCall call) {
-  if (retired_) return Fail(Code::kNotFound, "function '{}' has been deleted", function_.spec.name);
+  if (retired_) return std::unexpected(Deleted());
   if (static_cast<int>(queue_.size()) >= workplace_.settings.max_queued) {
     return Fail(Code::kBusy, "{} calls of '{}' are waiting already (try again later)",
                 queue_.size(), function_.spec.name);
@@ -154,13 +154,17 @@ void Crew::Update(Function function) {
     instance->Stop("replaced", Error(Code::kConflict, "the function was changed"));
 }
 
+Error Crew::Deleted() const {
+  return {Code::kNotFound, fmt::format("Function not found: {} (it has been deleted)",
+                                       workplace_.FunctionArn(function_.spec.name))};
+}
+
 void Crew::Retire() {
   retired_ = true;
-  for (auto& call : queue_) {
-    call.done(call, Fail(Code::kNotFound, "function '{}' has been deleted", function_.spec.name));
-  }
+  const Error deleted = Deleted();
+  for (auto& call : queue_) call.done(call, std::unexpected(deleted));
   queue_.clear();
-  Update(function_);
+  for (const auto& instance : instances_) instance->Stop("deleted", deleted);
 }
 
 void Crew::Tick() {
@@ -172,6 +176,7 @@ void Crew::WantsCall(Instance& instance) {
     instance.Stop("replaced", Error(Code::kConflict, "the function was changed"));
     return;
   }
+  std::erase(ready_, &instance);
   ready_.push_back(&instance);
   changed_.cancel();
   Serve();

@@ -32,7 +32,8 @@ class Crew final : public Owner {
   const Function& function() const { return function_; }
   // From now on calls run this; instances of the former one end when they are idle.
   void Update(Function function);
-  // No more calls: those that wait fail, those that run go on. The crew is empty() some time later.
+  // No more calls: those that wait, run or are put away fail with kNotFound. The crew is empty()
+  // some time later.
   void Retire();
 
   Result<> Submit(PendingCall call);
@@ -63,6 +64,7 @@ class Crew final : public Owner {
   void ScaleLater();
   void Start();
   int Limit() const;
+  Error Deleted() const;
   void FailOldest(const FailedStart& why);
   boost::asio::awaitable<void> Bury(Instance* instance);
 

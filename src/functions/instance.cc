@@ -127,7 +127,7 @@ void Instance::Assign(PendingCall call) {
 void Instance::CallStarted() {
   reason_ = "runs a call";
   static_cast<void>(life_.Move(State::kBusy, reason_));
-  call_started_ = awake_since_ = still_since_ = looked_ = ran_after_ = workplace_.clock.Steady();
+  call_started_ = awake_since_ = still_since_ = workplace_.clock.Steady();
   cpu_seen_ = 0;
   call_log_from_ = log_.size();
   ArmTimeout();
@@ -170,6 +170,9 @@ asio::awaitable<Result<RuntimeCalls::Next>> Instance::AwaitNext() {
   asked_once_ = true;
   awaiting_ = true;
   const ScopeExit leave([&] { awaiting_ = false; });
+  // A quick runtime asks before the node has heard that its process is there.
+  while (state() == State::kStarting && moving_ && !ending_)
+    co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
   if (call_ && delivered_ && state() != State::kReady) {
     // It asks for the next call without having answered the last: nobody else will.
     FinishWith("Runtime.InvalidState",
@@ -227,6 +230,8 @@ void Instance::Finish(Outcome outcome) {
   PendingCall call = *std::move(call_);
   call_.reset();
   delivered_ = false;
+  failures_ = 0;  // what stood in the way of a suspension may have gone with the call
+  try_again_at_ = SteadyTime{};
   outcome.id = call.invocation.id;
   outcome.executed_version = function_.version;
   outcome.log_tail = log_.Tail(call_log_from_, kLogTail);
@@ -255,9 +260,24 @@ void Instance::Stop(const std::string& reason, Error why) {
   static_cast<void>(gate_.Spawn([](Instance* self) -> asio::awaitable<void> {
     while (self->moving_) co_await self->changed_.async_wait(asio::as_tuple(asio::use_awaitable));
     self->KeepLog();
+    co_await self->Discard();
     co_await self->TearDown();
     self->owner_.HasEnded(*self);
   }(this)));
+}
+
+// Drops what the store holds of it, if it ends while it is put away.
+asio::awaitable<void> Instance::Discard() {
+  if (!kept_) co_return;
+  const storage::BlobId image = kept_->image;
+  kept_.reset();
+  const Result<> dropped = co_await workplace_.journal.Write(
+      [&](storage::Database& database) { return DropInstance(database, id_); });
+  if (!dropped) {
+    log_line_.Warning("{}", dropped.error().ToString());
+    co_return;  // the next start finds the two together
+  }
+  co_await Offload(workplace_.pool, [&] { return workplace_.blobs.Remove(image).has_value(); });
 }
 
 // Ten times a second, so everything here is one cheap look.
@@ -291,10 +311,8 @@ void Instance::Tick() {
       now - call_started_ < std::min(settings.blocked_after, Nanos(std::chrono::milliseconds(250))))
     return;
   const uint64_t cpu = sandbox_->cgroup().CpuNanos();
-  const SteadyTime looked = std::exchange(looked_, now);
   if (cpu != cpu_seen_) {
     cpu_seen_ = cpu;
-    ran_after_ = looked;
     still_since_ = now;
     if (state() == State::kBlocked) {
       reason_ = "runs again";
@@ -316,10 +334,23 @@ void Instance::Tick() {
 }
 
 void Instance::Exited(int inside, int status) {
+  if (state() == State::kStarting && process_.inside == 0) early_exit_ = {inside, status};
   if (inside != process_.inside || !alive_) return;
   alive_ = false;
   Rescheduled();
   if (!moving_ && !ending_) ProcessEnded(status);
+}
+
+// After a move that left it in memory: what happened meanwhile is made up for.
+void Instance::Settled() {
+  moving_ = false;
+  Rescheduled();
+  if (ending_) return;
+  if (!alive_) {
+    ProcessEnded(0);
+  } else if (state() == State::kReady && !call_) {
+    owner_.WantsCall(*this);
+  }
 }
 
 // The function ended by itself: its call, if any, fails as Lambda has it.
@@ -342,7 +373,7 @@ void Instance::ProcessEnded(int status) {
 }
 
 asio::awaitable<void> Instance::TearDown() {
-  workplace_.wake_at(id_, std::nullopt);
+  workplace_.no_wake(id_);
   if (endpoint_) co_await endpoint_->Close();
   endpoint_.reset();
   if (sandbox_) co_await sandbox_->Destroy();

@@ -115,6 +115,8 @@ class Instance final : public RuntimeCalls {
   boost::asio::awaitable<void> WatchTime();
   boost::asio::awaitable<void> TearDown();
   void Exited(int inside, int status);
+  void Settled();
+  boost::asio::awaitable<void> Discard();
   void ProcessEnded(int status);
   void Finish(Outcome outcome);
   void FinishWith(const std::string& type, const std::string& message);
@@ -127,6 +129,7 @@ class Instance final : public RuntimeCalls {
   std::string Temporary() const;  // the instance's /tmp, seen from the host
   void KeepLog() const;
   void WriteDeadline() const;
+  void LearnResumeCost(Nanos took);
   boost::asio::awaitable<void> Tidy(storage::BlobId image);
   boost::asio::awaitable<Result<MoveReport>> GiveUpResume(bool committed, Error why);
 
@@ -142,6 +145,8 @@ class Instance final : public RuntimeCalls {
   std::unique_ptr<sandbox::Sandbox> sandbox_;
   std::unique_ptr<RuntimeEndpoint> endpoint_;
   sandbox::Process process_;
+  std::optional<std::pair<int, int>>
+      early_exit_;           // pid inside and status, before process_ is known
   bool alive_ = false;       // the process is there
   bool asked_once_ = false;  // the runtime has asked for a call: it is initialised
   int operations_ = 0;       // moves under way, to their last tidying
@@ -161,15 +166,14 @@ class Instance final : public RuntimeCalls {
 
   uint64_t cpu_seen_ = 0;      // nanoseconds
   SteadyTime still_since_{};   // no instruction since then
-  SteadyTime looked_{};        // when its processor time was last looked at
-  SteadyTime ran_after_{};     // its last instruction came after this
   SteadyTime due_{};           // what it was brought back for
   SteadyTime try_again_at_{};  // after a suspension that failed
   int failures_ = 0;
   std::string obstacle_;
 
-  Nanos clock_offset_{};              // of its CLOCK_MONOTONIC to the host's
-  std::optional<KeptInstance> kept_;  // while it is put away
+  Nanos clock_offset_{};                                // of its CLOCK_MONOTONIC to the host's
+  std::optional<KeptInstance> kept_;                    // while it is put away
+  Nanos resume_cost_ = std::chrono::milliseconds(100);  // expected, at first a guess
   std::string reason_;
 
   boost::asio::steady_timer

@@ -14,7 +14,9 @@
 #include "base/try.h"
 #include "checkpoint/criu.h"
 #include "checkpoint/image.h"
+#include "checkpoint/inside.h"
 #include "checkpoint/tcp_repair.h"
+#include "checkpoint/timers.h"
 #include "checkpoint/waits.h"
 #include "functions/environment.h"
 #include "functions/instance.h"
@@ -30,13 +32,21 @@ namespace {
 constexpr uint64_t kRestoreRoom = 64 << 20;  // bytes above the limit, while CRIU is at work
 constexpr int kLooks = 20;
 constexpr Nanos kLook = 10ms;
-constexpr int kPidRoom = 200;  // pids between those of the function and CRIU's own
+constexpr Nanos kLeastResumeCost = 40ms;
+constexpr Nanos kWallsCost = 50ms;  // to build a sandbox anew
+constexpr int kPidRoom = 200;       // pids between those of the function and CRIU's own
 
 }  // namespace
 
 void Instance::ScheduleWake() {
   if (!kept_ || !kept_->facts.deadline) return;
-  workplace_.wake_at(id_, SteadyTime{*kept_->facts.deadline - clock_offset_});
+  workplace_.wake_at(id_, SteadyTime{*kept_->facts.deadline - clock_offset_},
+                     resume_cost_ + (sandbox_ ? Nanos(0) : kWallsCost));
+}
+
+// Generous, for one that is back early only waits: half as much again as its last ways took.
+void Instance::LearnResumeCost(Nanos took) {
+  resume_cost_ = std::max(kLeastResumeCost, resume_cost_ * 3 / 4 + took * 3 / 8);
 }
 
 class Resumption {
@@ -178,7 +188,7 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
     Rescheduled();
   });
   moving_ = true;
-  workplace_.wake_at(id_, std::nullopt);
+  workplace_.no_wake(id_);
   const SteadyTime begun = workplace_.clock.Steady();
   reason_ = reason;
   static_cast<void>(life_.Move(State::kResuming, reason));
@@ -198,20 +208,18 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   if (Result<> adopted = co_await resumption.Adopt(); !adopted) {
     co_return co_await GiveUpResume(true, std::move(adopted).error());
   }
-  awake_since_ = call_started_ = still_since_ = looked_ = ran_after_ = workplace_.clock.Steady();
+  awake_since_ = call_started_ = still_since_ = workplace_.clock.Steady();
   cpu_seen_ = 0;
   WriteDeadline();
   static_cast<void>(life_.Move(call_ ? State::kBusy : State::kReady, std::move(reason)));
   report.took = workplace_.clock.Steady() - begun;
+  LearnResumeCost(report.took);
   report.memory_after = sandbox_->cgroup().MemoryBytes();
   const storage::BlobId image = kept_->image;
   if (kept_->facts.deadline) due_ = SteadyTime{*kept_->facts.deadline - clock_offset_};
   kept_.reset();
   if (call_) ArmTimeout();
-  moving_ = false;
-  Rescheduled();
-  if (!alive_ && !ending_) ProcessEnded(0);
-  if (!call_ && !ending_) owner_.WantsCall(*this);
+  Settled();
   tidying_ = true;
   static_cast<void>(gate_.Spawn(Tidy(image)));
   report.instance = View();

@@ -30,6 +30,10 @@ asio::awaitable<void> Instance::RunStart() {
   Result<sandbox::Process> process =
       walls ? co_await sandbox_->StartFunction(ProgramOf(function_, id_, uid_, workplace_.settings))
             : std::unexpected(std::move(walls).error());
+  if (process) {
+    process_ = *process;
+    alive_ = true;
+  }
   moving_ = false;
   Rescheduled();
   if (ending_) co_return;
@@ -41,8 +45,7 @@ asio::awaitable<void> Instance::RunStart() {
     Stop("could not start: " + process.error().ToString(), std::move(process).error());
     co_return;
   }
-  process_ = *process;
-  alive_ = true;
+  if (early_exit_) Exited(early_exit_->first, early_exit_->second);
 }
 
 asio::awaitable<Result<>> Instance::BuildWalls(Nanos clock_offset) {

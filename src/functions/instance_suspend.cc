@@ -14,7 +14,10 @@
 #include "base/try.h"
 #include "checkpoint/criu.h"
 #include "checkpoint/image.h"
+#include "checkpoint/inside.h"
 #include "checkpoint/obstacles.h"
+#include "checkpoint/rest.h"
+#include "checkpoint/timers.h"
 #include "checkpoint/waits.h"
 #include "functions/instance.h"
 
@@ -42,6 +45,15 @@ Result<Channel> MakeChannel() {
     return FailErrno(errno, "cannot make a channel to CRIU");
   }
   return Channel{Fd(pair[0]), Fd(pair[1])};
+}
+
+// The error, and whose descriptor it is about.
+std::string WhatStoodInTheWay(const Error& error, const std::vector<int>& pids) {
+  if (error.code() != Code::kUnsupported) return error.reason();
+  const auto found = checkpoint::FindObstacles(pids);
+  if (!found.empty()) return found.front();
+  const std::string descriptor = checkpoint::DescriptorIn(error.reason(), pids);
+  return descriptor.empty() ? error.reason() : fmt::format("{}: {}", descriptor, error.reason());
 }
 
 }  // namespace
@@ -72,8 +84,11 @@ class Suspension {
       checkpoint::DumpRequest request{self_.process_.inside, sandbox::kImagesPath, self_.Staging(),
                                       leave_running};
       checkpoint::DumpHooks hooks;
+      hooks.stopping = [&] { rests_ = checkpoint::ReadRests(self_.Pids()); };
       hooks.stopped = [&] { Stopped(); };
-      hooks.dumped = [&] { return leave_running ? Result<>{} : Keep(); };
+      hooks.dumped = [&] {
+        return leave_running ? checkpoint::CheckComplete(self_.Staging(), self_.Pids()) : Keep();
+      };
       return checkpoint::Dump(channel.ours, request, hooks);
     });
   }
@@ -94,9 +109,16 @@ class Suspension {
     co_return std::move(journalled).Within("the suspension is not in the journal");
   }
 
-  asio::awaitable<Nanos> AwaitDeath() {
+  // The processes end, and what they held is given back: the moment when it costs nothing any more.
+  asio::awaitable<SteadyTime> FreeMemory() {
     while (self_.alive_) co_await self_.changed_.async_wait(asio::as_tuple(asio::use_awaitable));
-    co_return work_.clock.Steady().since_boot;
+    const Result<> renewed = co_await Offload(work_.pool, [&] {
+      checkpoint::EmptyDirectory(self_.Staging());
+      checkpoint::EmptyDirectory(self_.Temporary());
+      return self_.sandbox_->cgroup().Renew();
+    });
+    if (!renewed) self_.log_line_.Warning("{}", renewed.error().ToString());
+    co_return work_.clock.Steady();
   }
 
   KeptInstance kept;
@@ -106,6 +128,7 @@ class Suspension {
   void Stopped() {
     clock_ = work_.InstanceClock(self_.clock_offset_);
     wall_ = work_.clock.Wall();
+    checkpoint::RestartDisturbed(rests_, self_.Pids(), work_.clock.Steady().since_boot);
   }
 
   // The image is complete and the processes stand still: from here to the journal's word they could
@@ -119,6 +142,7 @@ class Suspension {
     std::error_code ignored;
     std::filesystem::remove(self_.Staging() + "/timens-0.img", ignored);
     InstanceFacts& facts = kept.facts;
+    GODWIT_TRY(checkpoint::CheckComplete(self_.Staging(), self_.Pids()));
     GODWIT_TRY(ReadProcesses(facts, dumped));
     GODWIT_TRY(facts.sessions, OnLoop([&] { return self_.endpoint_->Save(); }));
     facts.instance = self_.id_;
@@ -155,14 +179,29 @@ class Suspension {
       return found == outside.end() ? std::nullopt
                                     : checkpoint::PeekProcess(found->second, address, size);
     };
-    const Nanos calm = self_.ran_after_.since_boot + self_.clock_offset_;
-    GODWIT_TRY(
-        checkpoint::Waits waits,
-        checkpoint::ReadWaits(self_.Staging(), {clock_, wall_.since_epoch, calm, dumped}, peek));
-    // Between calls a function is frozen, as in Lambda: its timers go on, but do not wake it.
-    if (self_.call_) facts.deadline = due_at_once ? clock_ : waits.deadline;
+    checkpoint::Moment moment{clock_, wall_.since_epoch, Calm(), {}};
+    for (const auto& [thread, rest] : rests_)
+      moment.since[thread] = rest.since + self_.clock_offset_;
+    GODWIT_TRY(checkpoint::Waits waits, checkpoint::ReadWaits(self_.Staging(), moment, peek));
+    GODWIT_TRY(const auto timer, checkpoint::NearestTimer(self_.Staging()));
     facts.timeouts = std::move(waits.timeouts);
+    // Between calls a function is frozen, as in Lambda: its timers go on, but do not wake it.
+    if (!self_.call_) return {};
+    if (due_at_once) {
+      facts.deadline = clock_;
+    } else if (timer) {
+      facts.deadline = std::min(waits.deadline.value_or(Nanos::max()), dumped + *timer);
+    } else {
+      facts.deadline = waits.deadline;
+    }
     return {};
+  }
+
+  // None of its calls began later: what is known of those whose beginning is not known.
+  Nanos Calm() const {
+    const Nanos still = self_.still_since_.since_boot + self_.clock_offset_;
+    const bool guess = !checkpoint::RestsAreKnown() && self_.state() == State::kBlocked;
+    return guess ? std::min(still, clock_) : clock_;
   }
 
   // Runs `step` on the loop while this thread of the pool waits.
@@ -177,6 +216,7 @@ class Suspension {
   Workplace& work_;
   Nanos clock_{};
   WallTime wall_;
+  checkpoint::Rests rests_;
 };
 
 asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool wake_at_once) {
@@ -208,26 +248,20 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   if (done) done = co_await suspension.DumpAndKeep(false);
   if (!done) {
     endpoint_->Release();
-    const Result<> why = std::move(done).Within("cannot suspend '{}'", id_.text);
-    const auto obstacles =
-        co_await Offload(workplace_.pool, [&] { return checkpoint::FindObstacles(Pids()); });
-    co_await Offload(workplace_.pool, [&] {
+    const Result<> why = std::move(done);
+    obstacle_ = co_await Offload(workplace_.pool, [&] {
       checkpoint::EmptyDirectory(Staging());
-      return 0;
+      return WhatStoodInTheWay(why.error(), Pids());
     });
-    obstacle_ = obstacles.empty() ? why.error().reason() : obstacles.front();
     try_again_at_ =
         workplace_.clock.Steady() + kFirstPause * (1 << std::min(failures_++, kMostDoublings));
-    log_line_.Warning("{}{}", why.error().ToString(),
-                      obstacles.empty() ? "" : ": " + obstacles.front());
-    moving_ = false;
-    Rescheduled();
-    if (!alive_ && !ending_) ProcessEnded(0);
+    log_line_.Warning("cannot suspend '{}': {}", id_.text, obstacle_);
+    Settled();
     co_return godwit::Fail(why.error().code(), "cannot suspend '{}': {}", id_.text, obstacle_);
   }
   GODWIT_FAULT(kProcessGone);
-  auto [durable, death] = co_await (suspension.MakeDurable() && suspension.AwaitDeath());
-  report.took = death - begun.since_boot;
+  auto [durable, freed] = co_await (suspension.MakeDurable() && suspension.FreeMemory());
+  report.took = freed - begun;
   co_await endpoint_->Drop();
   kept_ = std::move(suspension.kept);
   if (call_) call_->kept = true;
@@ -237,13 +271,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   reason_ = reason;
   static_cast<void>(life_.Move(State::kSuspended, std::move(reason)));
   GODWIT_FAULT(kSuspendJournalled);
-  const Result<> renewed = co_await Offload(workplace_.pool, [&] {
-    checkpoint::EmptyDirectory(Staging());
-    checkpoint::EmptyDirectory(Temporary());
-    return sandbox_->cgroup().Renew();
-  });
   report.memory_after = sandbox_->cgroup().MemoryBytes();
-  if (!renewed) log_line_.Warning("{}", renewed.error().ToString());
   moving_ = false;
   Rescheduled();
   if (durable) {
@@ -277,8 +305,6 @@ asio::awaitable<Result<Diagnosis>> Instance::Try() {
   });
   moving_ = true;
   while (tidying_) co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
-  diagnosis.obstacles =
-      co_await Offload(workplace_.pool, [&] { return checkpoint::FindObstacles(Pids()); });
   const SteadyTime begun = workplace_.clock.Steady();
   Suspension suspension(*this);
   Result<> done = co_await suspension.HoldConnections();
@@ -294,10 +320,11 @@ asio::awaitable<Result<Diagnosis>> Instance::Try() {
     return bytes;
   });
   diagnosis.checkpoints = done.has_value();
-  if (!done && diagnosis.obstacles.empty()) diagnosis.obstacles.push_back(done.error().ToString());
-  moving_ = false;
-  Rescheduled();
-  if (!alive_ && !ending_) ProcessEnded(0);
+  if (!done) {
+    diagnosis.obstacles = {
+        co_await Offload(workplace_.pool, [&] { return WhatStoodInTheWay(done.error(), Pids()); })};
+  }
+  Settled();
   co_return diagnosis;
 }
 

@@ -22,7 +22,7 @@
 namespace godwit::functions {
 
 namespace asio = boost::asio;
-using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
 
 std::string Workplace::FunctionArn(const std::string& name) const {
   return fmt::format("arn:aws:lambda:{}:{}:function:{}", settings.region, settings.account, name);
@@ -32,8 +32,8 @@ namespace {
 
 constexpr Nanos kSweep = std::chrono::minutes(10);
 constexpr int kWakesSideBySide = 3;
-constexpr Nanos kFirstWakeCost = 100ms;
-constexpr Nanos kLeastWakeCost = 40ms;
+constexpr Nanos kFirstRetry = 1s;  // of a result that could not be written
+constexpr Nanos kLastRetry = 30s;
 constexpr size_t kMaxLog = 4 << 20;
 
 class Local final : public LocalPlatform {
@@ -46,10 +46,11 @@ class Local final : public LocalPlatform {
         gate_(workplace.executor),
         calls_(workplace.executor),
         wake_timer_(workplace.executor, asio::steady_timer::time_point::max()) {
-    work_.wake_at = [this](const InstanceId& id, std::optional<SteadyTime> time) {
-      wakes_.Set(id, time);
+    work_.wake_at = [this](const InstanceId& id, SteadyTime time, Nanos cost) {
+      wakes_.Set(id, time, cost);
       wake_timer_.cancel();
     };
+    work_.no_wake = [this](const InstanceId& id) { wakes_.Erase(id); };
   }
 
   Result<> Start() override;
@@ -91,6 +92,7 @@ class Local final : public LocalPlatform {
   Invocation MakeInvocation(Call call, CallKind kind);
   // What a call whose result is kept does with it.
   void KeepResult(const PendingCall& call, Result<Outcome> result);
+  asio::awaitable<void> WriteResult(Outcome outcome, int attempt);
   asio::awaitable<Result<Function>> Publish(Deployed& deployed, Function function);
   Result<> RestoreCalls();
   asio::awaitable<void> DropUnused();
@@ -109,7 +111,6 @@ class Local final : public LocalPlatform {
   Gate calls_;  // results on their way to the journal
   checkpoint::WakeIndex wakes_;
   asio::steady_timer wake_timer_;
-  Nanos wake_cost_ = kFirstWakeCost;  // a moving average
   int waking_ = 0;
 };
 
@@ -257,7 +258,7 @@ asio::awaitable<void> Local::DropUnused() {
 asio::awaitable<void> Local::Waking() {
   while (!stopping_) {
     const auto start =
-        waking_ < kWakesSideBySide ? wakes_.NextStart(wake_cost_, kWakesSideBySide) : std::nullopt;
+        waking_ < kWakesSideBySide ? wakes_.NextStart(kWakesSideBySide) : std::nullopt;
     const Nanos left = start ? *start - work_.clock.Steady() : Nanos::max();
     if (left <= Nanos(0)) {
       const auto id = wakes_.Pop();
@@ -278,13 +279,8 @@ asio::awaitable<void> Local::Waking() {
 }
 
 asio::awaitable<void> Local::Wake(Instance* instance) {
-  const auto report = co_await instance->Resume("what it waits for is due");
+  static_cast<void>(co_await instance->Resume("what it waits for is due"));
   --waking_;
-  if (report) {
-    // Generous, for a sleeper that is back early only waits: half as much again as the last ones
-    // took.
-    wake_cost_ = std::max(kLeastWakeCost, wake_cost_ * 3 / 4 + report->took * 3 / 8);
-  }
   wake_timer_.cancel();
 }
 
@@ -482,16 +478,27 @@ void Local::KeepResult(const PendingCall& call, Result<Outcome> result) {
   }
   outcome.id = call.invocation.id;
   outcome.log_tail.clear();
-  static_cast<void>(
-      calls_.Spawn([](Local* self, Outcome kept, int attempt) -> asio::awaitable<void> {
-        const WallTime at = self->work_.clock.Wall();
-        const Result<> written = co_await self->work_.journal.Write(
-            [&](storage::Database& database) { return FinishCall(database, kept, attempt, at); });
-        GODWIT_FAULT(kResultKept);
-        if (!written)
-          self->work_.log.Error("cannot keep the result of '{}': {}", kept.id.text,
-                                written.error().ToString());
-      }(this, std::move(outcome), call.invocation.attempt)));
+  static_cast<void>(calls_.Spawn(WriteResult(std::move(outcome), call.invocation.attempt)));
+}
+
+// A store that is full, say, may have room later: the result waits in memory until then, or until
+// the node stops, and the next one runs the call again.
+asio::awaitable<void> Local::WriteResult(Outcome outcome, int attempt) {
+  const WallTime at = work_.clock.Wall();
+  asio::steady_timer pause(work_.executor);
+  for (Nanos wait = kFirstRetry;; wait = std::min(wait * 2, kLastRetry)) {
+    const Result<> written = co_await work_.journal.Write(
+        [&](storage::Database& database) { return FinishCall(database, outcome, attempt, at); });
+    GODWIT_FAULT(kResultKept);
+    if (written) co_return;
+    work_.log.Error("cannot keep the result of '{}' yet: {}", outcome.id.text,
+                    written.error().ToString());
+    for (Nanos waited{}; waited < wait && !stopping_; waited += kFirstRetry) {
+      pause.expires_after(kFirstRetry);
+      co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+    if (stopping_) co_return;
+  }
 }
 
 asio::awaitable<Result<CallRecord>> Local::Find(RequestId id) {

@@ -63,8 +63,10 @@ struct Workplace {
   std::string boot;  // the kernel's boot id
   RuntimeEndpointFactory endpoints;
   Lifecycle::Observer observe;  // journals every transition
-  // When a suspended instance is due; set by the platform.
-  std::function<void(const InstanceId&, std::optional<SteadyTime>)> wake_at = {};
+  // When a suspended instance is due and how long its way back takes; that it is not. Set by the
+  // platform.
+  std::function<void(const InstanceId&, SteadyTime, Nanos)> wake_at = {};
+  std::function<void(const InstanceId&)> no_wake = {};
 
   std::string FunctionArn(const std::string& name) const;
   // CLOCK_MONOTONIC of an instance with that offset, now.
