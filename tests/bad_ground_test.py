@@ -1,8 +1,10 @@
 """A machine or a store that is not as it should be: a clear error, and nothing lost."""
+import contextlib
 import json
 import os
 import pathlib
 import socket
+import sqlite3
 import unittest
 
 import harness
@@ -201,6 +203,43 @@ class NoCriu(harness.NodeCase):
         criu = next(one for name, one in features.items() if "criu" in name.lower())
         self.assertFalse(criu["present"])
         self.assertTrue(criu["cost"])
+
+
+class Waking(unittest.TestCase, harness.Errors):
+    """What stands in the way of a wake-up makes a call late, not lost."""
+
+    def test_a_store_that_is_locked_for_a_while(self):
+        with harness.Node("--blocked-after", "200ms").start() as node:
+            node.deploy("sleeps", "misfits", "handler.sleeps")
+            call = node.later("invoke", "sleeps", '{"seconds": 4}')
+            node.wait_for(state="SUSPENDED")
+            with contextlib.closing(sqlite3.connect(node.data / "godwit.db")) as database:
+                database.execute("BEGIN IMMEDIATE")
+                row = harness.eventually(
+                    lambda: next((row for row in node.ps() if "not brought" in row["reason"]), None),
+                    60, "a failed resume")
+                self.assertEqual((row["state"], row["memory_bytes"]), ("SUSPENDED", 0))
+                self.assertIn("locked", row["reason"])
+            self.assertEqual(call.result().out, '"slept"\n')
+            self.assertEqual(node.invoke("sleeps", {"seconds": 0}), "slept")
+
+    def test_criu_that_is_gone_for_a_while(self):
+        with harness.Node("--blocked-after", "200ms").start() as node:
+            node.deploy("sleeps", "misfits", "handler.sleeps")
+            request = node.submit("sleeps", {"seconds": 5})
+            node.wait_for(state="SUSPENDED")
+            node.kill9()
+            node.start("--criu", "/nowhere/criu")
+            row = harness.eventually(
+                lambda: next((row for row in node.ps() if "not brought" in row["reason"]), None), 60)
+            self.assertEqual(row["state"], "SUSPENDED")
+            self.assertIn("CRIU is not there", row["reason"])
+            self.check_error(node.godwit("resume", row["instance"]), 4, "CRIU", "godwit doctor")
+            self.assertEqual(node.stop(), 0)
+            node.start()
+            record = node.result(request)
+            self.assertEqual((record["status"], record["result"], record["attempt"]),
+                             ("SUCCEEDED", "slept", 1))
 
 
 if __name__ == "__main__":

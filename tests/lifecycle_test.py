@@ -69,6 +69,20 @@ class Calls(harness.NodeCase):
         self.assertEqual(node.invoke("short", {"seconds": 0})["after"] > 0, True)
         harness.eventually(lambda: not node.ps(function="spins"), what="the end of the spinner")
 
+    def test_time_that_runs_on_after_the_answer(self):
+        """A runtime that answers and does not ask for the next call is ended in time all the same."""
+        node = self.node
+        node.deploy("lingers", "misfits", "handler.lingers", timeout=2)
+        self.assertEqual(node.invoke("lingers"), "early")
+        harness.eventually(lambda: not node.ps(function="lingers"), 20, "the end of the lingerer")
+
+    def test_a_function_that_stops_criu(self):
+        node = self.node
+        node.deploy("stops", "misfits", "handler.stops_others", timeout=60)
+        call = node.later("invoke", "stops", '{"seconds": 6}')
+        node.wait_for(function="stops", state="SUSPENDED", within=90)
+        self.assertEqual(call.result().out, '"slept"\n')
+
     def test_functions_that_end(self):
         node = self.node
         ends = {"exits": ("Runtime.ExitError", "exit status 3"),

@@ -1,9 +1,13 @@
 #include "checkpoint/criu.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <sstream>
 #include <vector>
 
@@ -21,6 +25,8 @@ constexpr int kCgroupsIgnored = 0;
 constexpr int kNetworkLockSkipped = 3;
 constexpr uint32_t kGhostLimit = 64 << 20;  // bytes of a deleted file that is still open
 constexpr const char* kLog = "criu.log";
+constexpr Nanos kNudge = std::chrono::milliseconds(200);
+constexpr Nanos kMostSilence = std::chrono::minutes(2);
 
 Result<> Send(const Fd& channel, const rpc::Request& request) {
   const std::string bytes = request.SerializeAsString();
@@ -30,15 +36,30 @@ Result<> Send(const Fd& channel, const rpc::Request& request) {
   return {};
 }
 
-Result<rpc::Response> Receive(const Fd& channel) {
-  std::string bytes(64 * 1024, '\0');
-  while (true) {
-    const ssize_t n = ::recv(channel.get(), bytes.data(), bytes.size(), 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return Fail(Code::kInternal, "CRIU ended without an answer");
-    bytes.resize(static_cast<size_t>(n));
-    break;
+// Waits for its next message. Before a dump has stopped them, the function's processes may stop the
+// worker, which has their user as its real one: it is told to go on, and killed if it is silent all
+// the same.
+Result<> AwaitMessage(const Worker& worker) {
+  const auto signal = [&](int number) {
+    ::syscall(SYS_pidfd_send_signal, worker.process.get(), number, nullptr, 0);
+  };
+  for (Nanos waited{}; waited < kMostSilence; waited += kNudge) {
+    pollfd one = {worker.channel.get(), POLLIN, 0};
+    const int ready = ::poll(&one, 1, static_cast<int>(kNudge / std::chrono::milliseconds(1)));
+    if (ready > 0) return {};
+    signal(SIGCONT);
   }
+  signal(SIGKILL);
+  return Fail(Code::kTimeout, "CRIU has said nothing for {} s",
+              kMostSilence / std::chrono::seconds(1));
+}
+
+Result<rpc::Response> Receive(const Worker& worker) {
+  GODWIT_TRY(AwaitMessage(worker));
+  std::string bytes(64 * 1024, '\0');
+  const ssize_t n = ::recv(worker.channel.get(), bytes.data(), bytes.size(), 0);
+  if (n <= 0) return Fail(Code::kInternal, "CRIU ended without an answer");
+  bytes.resize(static_cast<size_t>(n));
   rpc::Response response;
   if (!response.ParseFromString(bytes))
     return Fail(Code::kInternal, "CRIU answered with something unreadable");
@@ -87,22 +108,22 @@ Result<> Answer(const Fd& channel, bool success) {
 
 }  // namespace
 
-Result<> Dump(const Fd& channel, const DumpRequest& dump, const DumpHooks& hooks) {
+Result<> Dump(const Worker& worker, const DumpRequest& dump, const DumpHooks& hooks) {
   rpc::Request request;
   request.set_type(kDump);
   *request.mutable_opts() = CommonOptions(dump.images);
   request.mutable_opts()->set_pid(dump.pid);
   request.mutable_opts()->set_leave_running(dump.leave_running);
-  GODWIT_TRY(Send(channel, request));
+  GODWIT_TRY(Send(worker.channel, request));
   Result<> kept;
   while (true) {
-    GODWIT_TRY(const rpc::Response response, Receive(channel));
+    GODWIT_TRY(const rpc::Response response, Receive(worker));
     if (response.type() == kNotify) {
       const std::string& script = response.notify().script();
       if (script == "pre-dump" && hooks.stopping) hooks.stopping();
       if (script == "query-ext-files" && hooks.stopped) hooks.stopped();
       if (script == "post-dump" && hooks.dumped) kept = hooks.dumped();
-      GODWIT_TRY(Answer(channel, kept.has_value()));
+      GODWIT_TRY(Answer(worker.channel, kept.has_value()));
       continue;
     }
     if (!kept) return kept;
@@ -111,19 +132,20 @@ Result<> Dump(const Fd& channel, const DumpRequest& dump, const DumpHooks& hooks
   }
 }
 
-Result<int> Restore(const Fd& channel, const RestoreRequest& restore, const RestoreHooks& hooks) {
+Result<int> Restore(const Worker& worker, const RestoreRequest& restore,
+                    const RestoreHooks& hooks) {
   rpc::Request request;
   request.set_type(kRestore);
   *request.mutable_opts() = CommonOptions(restore.images);
   request.mutable_opts()->set_rst_sibling(true);
-  GODWIT_TRY(Send(channel, request));
+  GODWIT_TRY(Send(worker.channel, request));
   Result<> prepared;
   while (true) {
-    GODWIT_TRY(const rpc::Response response, Receive(channel));
+    GODWIT_TRY(const rpc::Response response, Receive(worker));
     if (response.type() == kNotify) {
       if (response.notify().script() == "pre-resume" && hooks.before_run)
         prepared = hooks.before_run();
-      GODWIT_TRY(Answer(channel, prepared.has_value()));
+      GODWIT_TRY(Answer(worker.channel, prepared.has_value()));
       continue;
     }
     if (!prepared) return std::unexpected(std::move(prepared).error());

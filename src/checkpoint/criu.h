@@ -3,11 +3,10 @@
 // CRIU, driven through its RPC: one `criu swrk` process a dump or restore, started inside the
 // sandbox by the caller.
 //
-// The caller holds the other end of the SOCK_SEQPACKET pair that CRIU has as its descriptor 3. Both
-// calls block for milliseconds: run them on the pool. Source: criu.org/RPC, CRIU 4.1 and later.
-// Failure: the first line that CRIU logged as an error, kUnsupported where it says that it cannot
-// carry something. After a failed dump the processes run on as before; after a failed restore none
-// of them exists.
+// Both calls block for milliseconds: run them on the pool. Source: criu.org/RPC, CRIU 4.1 and
+// later. Failure: the first line that CRIU logged as an error, kUnsupported where it says that it
+// cannot carry something, kTimeout where it says nothing for minutes. After a failed dump the
+// processes run on as before; after a failed restore none of them exists.
 #include <functional>
 #include <string>
 
@@ -16,6 +15,12 @@
 #include "base/fd.h"
 
 namespace godwit::checkpoint {
+
+// A `criu swrk` that has been started.
+struct Worker {
+  Fd channel;  // the other end of the SOCK_SEQPACKET pair that it has as its descriptor 3
+  Fd process;  // pidfd
+};
 
 struct DumpRequest {
   int pid = 0;                 // of the root of the process tree, inside
@@ -33,7 +38,7 @@ struct DumpHooks {
   std::function<Result<>()> dumped;
 };
 
-Result<> Dump(const Fd& channel, const DumpRequest& request, const DumpHooks& hooks);
+Result<> Dump(const Worker& worker, const DumpRequest& request, const DumpHooks& hooks);
 
 struct RestoreRequest {
   std::string images;
@@ -46,6 +51,6 @@ struct RestoreHooks {
 };
 
 // The root's pid, inside.
-Result<int> Restore(const Fd& channel, const RestoreRequest& request, const RestoreHooks& hooks);
+Result<int> Restore(const Worker& worker, const RestoreRequest& request, const RestoreHooks& hooks);
 
 }  // namespace godwit::checkpoint

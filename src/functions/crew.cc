@@ -87,9 +87,7 @@ void Crew::Pump() {
   if (retired_) return;
   for (int wanted = static_cast<int>(queue_.size()) - starting(); wanted > 0; --wanted) {
     const auto asleep = std::ranges::find_if(instances_, [&](const auto& instance) {
-      return instance->state() == State::kSuspended && instance->idle() && !instance->moving() &&
-             instance->function().revision_id == function_.revision_id &&
-             instance->obstacle().empty();
+      return instance->Rests() && instance->function().revision_id == function_.revision_id;
     });
     if (asleep != instances_.end()) {
       Instance* instance = asleep->get();

@@ -24,6 +24,8 @@ namespace {
 constexpr uint32_t kFirstUid =
     1'000'000'000;  // above every range that systems hand out, below 2^31
 
+constexpr int kSideBySide = 4;  // suspensions that begin by themselves
+
 constexpr Nanos kInitLimit =
     std::chrono::seconds(10);  // Lambda's; a function with a longer timeout has that
 
@@ -106,11 +108,18 @@ InstanceView Instance::View() const {
                       (*kept_->facts.deadline - workplace_.InstanceClock(clock_offset_));
     }
   }
-  view.reason =
-      obstacle_.empty() ? reason_ : fmt::format("{}; not put away: {}", reason_, obstacle_);
+  const bool away = state() == State::kSuspended || state() == State::kResuming;
+  view.reason = obstacle_.empty() ? reason_
+                                  : fmt::format("{}; not {}: {}", reason_,
+                                                away ? "brought back" : "put away", obstacle_);
   view.since = life_.since();
   view.pid = alive_ ? process_.outside : 0;
   return view;
+}
+
+bool Instance::Rests() const {
+  return state() == State::kSuspended && !call_ && !moving_ &&
+         workplace_.clock.Steady() >= try_again_at_;
 }
 
 void Instance::Rescheduled() { changed_.cancel(); }
@@ -152,8 +161,9 @@ asio::awaitable<void> Instance::WatchTime() {
   timeout_.expires_after(std::max(mine - workplace_.clock.Steady(), Nanos(0)));
   const auto [cancelled] = co_await timeout_.async_wait(asio::as_tuple(asio::use_awaitable));
   if (timeout_armed_for_ == mine) timeout_armed_for_ = SteadyTime{Nanos::max()};
-  if (cancelled || !call_ || state() == State::kSuspended || state() == State::kResuming || moving_)
-    co_return;
+  // One that has answered, but does not ask for the next call, is still at work.
+  const bool at_work = state() == State::kBusy || state() == State::kBlocked;
+  if (cancelled || moving_ || !at_work) co_return;
   if (AwakeTime() < function_.spec.timeout) {
     ArmTimeout();
     co_return;
@@ -280,6 +290,17 @@ asio::awaitable<void> Instance::Discard() {
   co_await Offload(workplace_.pool, [&] { return workplace_.blobs.Remove(image).has_value(); });
 }
 
+// By itself: not if as many are on their way already, but at one of the next looks.
+void Instance::PutAway(const char* reason) {
+  if (workplace_.settings.keep_awake || workplace_.suspending >= kSideBySide ||
+      workplace_.clock.Steady() < try_again_at_) {
+    return;
+  }
+  static_cast<void>(gate_.Spawn([](Instance* self, const char* why) -> asio::awaitable<void> {
+    static_cast<void>(co_await self->Suspend(why));
+  }(this, reason)));
+}
+
 // Ten times a second, so everything here is one cheap look.
 void Instance::Tick() {
   if (moving_ || ending_ || !sandbox_ || state() == State::kSuspended) return;
@@ -290,7 +311,7 @@ void Instance::Tick() {
   const auto& settings = workplace_.settings;
   if (state() == State::kStarting) {
     const Nanos limit = std::max<Nanos>(kInitLimit, function_.spec.timeout);
-    if (workplace_.clock.Wall() - life_.since() < limit) return;
+    if (now - awake_since_ < limit) return;
     const double seconds = std::chrono::duration<double>(limit).count();
     failed_start_ = FailedStart{"Sandbox.Timedout",
                                 fmt::format("Init timed out after {:.2f} seconds", seconds), ""};
@@ -298,12 +319,7 @@ void Instance::Tick() {
     return;
   }
   if (state() == State::kReady) {
-    if (settings.keep_awake || call_ || now - still_since_ < settings.idle_after ||
-        now < try_again_at_)
-      return;
-    static_cast<void>(gate_.Spawn([](Instance* self) -> asio::awaitable<void> {
-      static_cast<void>(co_await self->Suspend("idle"));
-    }(this)));
+    if (!call_ && now - still_since_ >= settings.idle_after) PutAway("idle");
     return;
   }
   if (state() != State::kBusy && state() != State::kBlocked) return;
@@ -327,10 +343,7 @@ void Instance::Tick() {
     static_cast<void>(life_.Move(State::kBlocked, reason_));
   }
   // Brought back a little early for what it waits for: it is not put away again just before.
-  if (settings.keep_awake || now < try_again_at_ || now < due_ + settings.blocked_after) return;
-  static_cast<void>(gate_.Spawn([](Instance* self) -> asio::awaitable<void> {
-    static_cast<void>(co_await self->Suspend("its call waits"));
-  }(this)));
+  if (now >= due_ + settings.blocked_after) PutAway("its call waits");
 }
 
 void Instance::Exited(int inside, int status) {
@@ -350,6 +363,8 @@ void Instance::Settled() {
     ProcessEnded(0);
   } else if (state() == State::kReady && !call_) {
     owner_.WantsCall(*this);
+  } else if (state() == State::kBusy || state() == State::kBlocked) {
+    ArmTimeout();
   }
 }
 
@@ -372,12 +387,16 @@ void Instance::ProcessEnded(int status) {
   Stop(reason, Error(Code::kUnavailable, reason));
 }
 
-asio::awaitable<void> Instance::TearDown() {
-  workplace_.no_wake(id_);
+asio::awaitable<void> Instance::TearWallsDown() {
   if (endpoint_) co_await endpoint_->Close();
   endpoint_.reset();
   if (sandbox_) co_await sandbox_->Destroy();
   sandbox_.reset();
+}
+
+asio::awaitable<void> Instance::TearDown() {
+  workplace_.no_wake(id_);
+  co_await TearWallsDown();
   if (state() == State::kSuspended) co_return;  // its files wait with its image
   co_await Offload(workplace_.pool, [home = Home(), staging = Staging()] {
     std::error_code error;

@@ -6,9 +6,9 @@
 // The owner (a Crew) starts it, hands it calls when it is READY, and is told by Owner when it wants
 // work and when it has ended. Suspend() and Resume() are lines of named steps in files of their own
 // (instance_suspend.cc, instance_resume.cc). Threads: the loop. Lifetime: Close() before it is
-// destroyed. Failure: of a suspension: the instance goes on as it was, and `obstacle()` says why;
-// of a resume: it is SUSPENDED still (kNoSpace, kBusy), or LOST (a broken image) and its call
-// fails.
+// destroyed. Failure: of a suspension: the instance goes on as it was, and View() says why; of a
+// resume: it is SUSPENDED still, and tried again if a call waits in it, or LOST (a broken image)
+// and its call fails.
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
@@ -72,9 +72,10 @@ class Instance final : public RuntimeCalls {
   State state() const { return life_.state(); }
   bool moving() const { return moving_; }
   bool idle() const { return !call_; }
+  // Put away without a call, and may be brought back for one.
+  bool Rests() const;
   const std::optional<PendingCall>& call() const { return call_; }
   const std::optional<FailedStart>& failed_start() const { return failed_start_; }
-  const std::string& obstacle() const { return obstacle_; }
   InstanceView View() const;
   std::string LogTail(size_t limit) const { return log_.Tail(0, limit); }
   std::vector<int> Pids() const;
@@ -113,6 +114,7 @@ class Instance final : public RuntimeCalls {
   boost::asio::awaitable<void> RunStart();
   boost::asio::awaitable<Result<>> BuildWalls(Nanos clock_offset);
   boost::asio::awaitable<void> WatchTime();
+  boost::asio::awaitable<void> TearWallsDown();
   boost::asio::awaitable<void> TearDown();
   void Exited(int inside, int status);
   void Settled();
@@ -121,6 +123,7 @@ class Instance final : public RuntimeCalls {
   void Finish(Outcome outcome);
   void FinishWith(const std::string& type, const std::string& message);
   void CallStarted();
+  void PutAway(const char* reason);
   void ArmTimeout();
   Nanos AwakeTime() const;
   void Rescheduled();
@@ -130,8 +133,10 @@ class Instance final : public RuntimeCalls {
   void KeepLog() const;
   void WriteDeadline() const;
   void LearnResumeCost(Nanos took);
+  void AllowForks() const;
   boost::asio::awaitable<void> Tidy(storage::BlobId image);
-  boost::asio::awaitable<Result<MoveReport>> GiveUpResume(bool committed, Error why);
+  boost::asio::awaitable<void> PutBack(bool committed, const Error& why);
+  boost::asio::awaitable<void> Lose(bool committed, const Error& why);
 
   Workplace& workplace_;
   Owner& owner_;
@@ -167,8 +172,9 @@ class Instance final : public RuntimeCalls {
   uint64_t cpu_seen_ = 0;      // nanoseconds
   SteadyTime still_since_{};   // no instruction since then
   SteadyTime due_{};           // what it was brought back for
-  SteadyTime try_again_at_{};  // after a suspension that failed
-  int failures_ = 0;
+  SteadyTime try_again_at_{};  // after a suspension or resume that failed
+  int failures_ = 0;           // suspensions in a row that failed
+  int resume_failures_ = 0;    // the same of resumes
   std::string obstacle_;
 
   Nanos clock_offset_{};                                // of its CLOCK_MONOTONIC to the host's

@@ -18,6 +18,7 @@
 #include "checkpoint/tcp_repair.h"
 #include "checkpoint/timers.h"
 #include "checkpoint/waits.h"
+#include "functions/criu_worker.h"
 #include "functions/environment.h"
 #include "functions/instance.h"
 
@@ -26,6 +27,8 @@ namespace godwit::functions {
 namespace asio = boost::asio;
 using namespace asio::experimental::awaitable_operators;
 using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""min;
 
 namespace {
 
@@ -33,6 +36,8 @@ constexpr uint64_t kRestoreRoom = 64 << 20;  // bytes above the limit, while CRI
 constexpr int kLooks = 20;
 constexpr Nanos kLook = 10ms;
 constexpr Nanos kLeastResumeCost = 40ms;
+constexpr Nanos kFirstRetry = 1s;  // after a resume that failed
+constexpr Nanos kLastRetry = 5min;
 constexpr Nanos kWallsCost = 50ms;  // to build a sandbox anew
 constexpr int kPidRoom = 200;       // pids between those of the function and CRIU's own
 
@@ -87,20 +92,14 @@ class Resumption {
   }
 
   bool committed = false;
+  bool broken = false;  // the image itself
 
  private:
   asio::awaitable<Result<>> StartDriver() {
-    std::array<int, 2> pair{};
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
-      co_return FailErrno(errno, "cannot make a channel to CRIU");
-    }
-    ours_ = Fd(pair[0]);
     sandbox::DriverOptions options;
     options.charged = true;
     options.first_pid = std::max(sandbox::kFirstDriverPid, facts_.highest_pid + kPidRoom);
-    const auto driver = co_await self_.sandbox_->StartDriver(work_.criu.get(), Fd(pair[1]),
-                                                             {"criu", "swrk", "3"}, options);
-    if (!driver) co_return std::unexpected(driver.error());
+    GODWIT_CO_TRY(worker_, co_await StartCriu(*self_.sandbox_, work_.criu, options));
     co_return Result<>{};
   }
 
@@ -111,7 +110,14 @@ class Resumption {
       GODWIT_TRY(self_.sandbox_->cgroup().Apply(limits));
       checkpoint::EmptyDirectory(self_.Staging());
       const checkpoint::ImagePlaces places{self_.Staging(), self_.Temporary()};
-      GODWIT_TRY(checkpoint::FetchImage(work_.blobs, self_.kept_->image, places, self_.uid_));
+      const auto fetched =
+          checkpoint::FetchImage(work_.blobs, self_.kept_->image, places, self_.uid_);
+      if (!fetched) {
+        const auto stored = work_.blobs.StoredSize(self_.kept_->image);
+        broken = fetched.error().code() == Code::kCorrupt ||
+                 (!stored && stored.error().code() == Code::kNotFound);
+        return std::unexpected(fetched.error());
+      }
       self_.log_.SetSize(facts_.log_bytes);
       GODWIT_FAULT(kRestoreStarted);
       return Result<>{};
@@ -156,7 +162,7 @@ class Resumption {
                                          outside);
       };
       GODWIT_TRY(const int pid,
-                 checkpoint::Restore(ours_, {sandbox::kImagesPath, self_.Staging()}, hooks));
+                 checkpoint::Restore(worker_, {sandbox::kImagesPath, self_.Staging()}, hooks));
       if (pid != facts_.pid)
         return godwit::Fail(Code::kInternal, "process {} came back as {}", facts_.pid, pid);
       GODWIT_FAULT(kRestored);
@@ -173,7 +179,7 @@ class Resumption {
   Instance& self_;
   Workplace& work_;
   const InstanceFacts& facts_;
-  Fd ours_;
+  checkpoint::Worker worker_;
   std::vector<Fd> sockets_;
 };
 
@@ -181,6 +187,11 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   if (moving_ || ending_ || state() != State::kSuspended || !kept_) {
     co_return godwit::Fail(Code::kConflict, "instance '{}' is {} and cannot be resumed", id_.text,
                            moving_ ? "on its way to another state" : ToString(state()));
+  }
+  if (!workplace_.criu) {
+    obstacle_ = "CRIU is not there (run `godwit doctor`)";
+    log_line_.Error("cannot resume '{}': {}", id_.text, obstacle_);
+    co_return godwit::Fail(Code::kUnsupported, "cannot resume '{}': {}", id_.text, obstacle_);
   }
   ++operations_;
   const ScopeExit leave([&] {
@@ -201,13 +212,19 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
     process_.inside = kept_->facts.pid;
     ready = co_await resumption.Restore();
   }
-  const bool committed = resumption.committed;
+  if (ready) ready = co_await resumption.Adopt();
   if (!ready) {
-    co_return co_await GiveUpResume(committed, std::move(ready).error());
+    ready = std::move(ready).Within("cannot resume '{}'", id_.text);
+    log_line_.Error("{}", ready.error().ToString());
+    if (resumption.broken) {
+      co_await Lose(resumption.committed, ready.error());
+    } else {
+      co_await PutBack(resumption.committed, ready.error());
+    }
+    co_return std::unexpected(std::move(ready).error());
   }
-  if (Result<> adopted = co_await resumption.Adopt(); !adopted) {
-    co_return co_await GiveUpResume(true, std::move(adopted).error());
-  }
+  obstacle_.clear();
+  resume_failures_ = 0;
   awake_since_ = call_started_ = still_since_ = workplace_.clock.Steady();
   cpu_seen_ = 0;
   WriteDeadline();
@@ -218,7 +235,6 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   const storage::BlobId image = kept_->image;
   if (kept_->facts.deadline) due_ = SteadyTime{*kept_->facts.deadline - clock_offset_};
   kept_.reset();
-  if (call_) ArmTimeout();
   Settled();
   tidying_ = true;
   static_cast<void>(gate_.Spawn(Tidy(image)));
@@ -235,40 +251,39 @@ asio::awaitable<void> Instance::Tidy(storage::BlobId image) {
   Rescheduled();
 }
 
-// A restore that failed: back to disk if the image may still be good, else the end.
-asio::awaitable<Result<MoveReport>> Instance::GiveUpResume(bool committed, Error why) {
-  why.Within(fmt::format("cannot resume '{}'", id_.text));
-  log_line_.Error("{}", why.ToString());
-  const bool broken = why.code() == Code::kCorrupt || why.code() == Code::kUnsupported ||
-                      why.code() == Code::kNotFound;
+// After a restore that failed: it is on disk as before, for its image is good, and what waits in it
+// is tried again.
+asio::awaitable<void> Instance::PutBack(bool committed, const Error& why) {
   alive_ = false;
-  if (!broken && committed) {
-    const Result<> kept_again = co_await workplace_.journal.Write(
-        [&](storage::Database& database) { return PutInstance(database, *kept_); });
-    committed = !kept_again.has_value();
-  }
-  // Whatever of it was restored goes with its walls.
   static_cast<void>(life_.Move(State::kSuspended, why.reason()));
-  co_await TearDown();
-  moving_ = false;
-  if (!broken && !committed) {
-    obstacle_ = why.reason();
-    kept_->facts.deadline.reset();  // no loop of attempts: by hand, or by the next start
-    Rescheduled();
-    co_return std::unexpected(std::move(why));
+  co_await TearDown();  // whatever of it was restored goes with its walls
+  if (committed) {
+    const Result<> kept = co_await workplace_.journal.Write(
+        [&](storage::Database& database) { return PutInstance(database, *kept_); });
+    if (!kept) log_line_.Error("{}", kept.error().ToString());
   }
+  obstacle_ = why.reason();
+  const Nanos pause =
+      std::min(kLastRetry, kFirstRetry * (int64_t{1} << std::min(resume_failures_++, 20)));
+  try_again_at_ = workplace_.clock.Steady() + pause;
+  if (call_) workplace_.wake_at(id_, try_again_at_, Nanos(0));
+  moving_ = false;
+  Rescheduled();
+}
+
+// After an image that was found broken.
+asio::awaitable<void> Instance::Lose(bool committed, const Error& why) {
+  alive_ = false;
   ending_ = true;
   reason_ = why.reason();
   static_cast<void>(life_.Move(State::kLost, why.reason()));
-  if (!committed) {
-    static_cast<void>(co_await workplace_.journal.Write(
-        [&](storage::Database& database) { return DropInstance(database, id_); }));
-  }
+  if (committed) kept_.reset();
+  co_await Discard();
   FinishWith("Godwit.ImageLost", why.ToString());
-  Rescheduled();
   co_await TearDown();
+  moving_ = false;
+  Rescheduled();
   owner_.HasEnded(*this);
-  co_return std::unexpected(std::move(why));
 }
 
 // The deadline that the runtime was told has moved by the time it was away (runtimes read this

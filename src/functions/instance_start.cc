@@ -21,6 +21,7 @@ constexpr uint64_t kFunctionLog = 4 << 20;  // bytes a function's log may have b
 
 void Instance::Start() {
   moving_ = true;
+  awake_since_ = workplace_.clock.Steady();
   reason_ = "starts";
   static_cast<void>(gate_.Spawn(RunStart()));
 }

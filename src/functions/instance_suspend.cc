@@ -19,6 +19,8 @@
 #include "checkpoint/rest.h"
 #include "checkpoint/timers.h"
 #include "checkpoint/waits.h"
+#include "functions/criu_worker.h"
+#include "functions/environment.h"
 #include "functions/instance.h"
 
 namespace godwit::functions {
@@ -34,18 +36,6 @@ constexpr int kPatience = 40;  // looks, kLook apart, at a message that is still
 constexpr Nanos kLook = 10ms;
 constexpr Nanos kFirstPause = 30s;  // before a refused suspension is tried again; doubled each time
 constexpr int kMostDoublings = 7;
-
-struct Channel {
-  Fd ours, theirs;
-};
-
-Result<Channel> MakeChannel() {
-  std::array<int, 2> pair{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
-    return FailErrno(errno, "cannot make a channel to CRIU");
-  }
-  return Channel{Fd(pair[0]), Fd(pair[1])};
-}
 
 // The error, and whose descriptor it is about.
 std::string WhatStoodInTheWay(const Error& error, const std::vector<int>& pids) {
@@ -75,21 +65,20 @@ class Suspension {
   }
 
   asio::awaitable<Result<>> DumpAndKeep(bool leave_running) {
-    GODWIT_CO_TRY(Channel channel, MakeChannel());
-    GODWIT_CO_TRY(const auto driver, co_await self_.sandbox_->StartDriver(
-                                         work_.criu.get(), std::move(channel.theirs),
-                                         {"criu", "swrk", "3"}, {.real_uid = self_.uid_}));
-    static_cast<void>(driver);
+    GODWIT_CO_TRY(const checkpoint::Worker worker,
+                  co_await StartCriu(*self_.sandbox_, work_.criu, {.real_uid = self_.uid_}));
     co_return co_await Offload(work_.pool, [&]() -> Result<> {
       checkpoint::DumpRequest request{self_.process_.inside, sandbox::kImagesPath, self_.Staging(),
                                       leave_running};
       checkpoint::DumpHooks hooks;
       hooks.stopping = [&] { rests_ = checkpoint::ReadRests(self_.Pids()); };
       hooks.stopped = [&] { Stopped(); };
-      hooks.dumped = [&] {
-        return leave_running ? checkpoint::CheckComplete(self_.Staging(), self_.Pids()) : Keep();
+      hooks.dumped = [&]() -> Result<> {
+        GODWIT_FAULT(kImageDumped);
+        GODWIT_TRY(CheckComplete());
+        return leave_running ? Result<>{} : Keep();
       };
-      return checkpoint::Dump(channel.ours, request, hooks);
+      return checkpoint::Dump(worker, request, hooks);
     });
   }
 
@@ -117,7 +106,11 @@ class Suspension {
       checkpoint::EmptyDirectory(self_.Temporary());
       return self_.sandbox_->cgroup().Renew();
     });
-    if (!renewed) self_.log_line_.Warning("{}", renewed.error().ToString());
+    if (!renewed) {
+      // Something is left in there: it goes with the walls.
+      self_.log_line_.Warning("{}", renewed.error().ToString());
+      co_await self_.TearWallsDown();
+    }
     co_return work_.clock.Steady();
   }
 
@@ -131,10 +124,16 @@ class Suspension {
     checkpoint::RestartDisturbed(rests_, self_.Pids(), work_.clock.Steady().since_boot);
   }
 
+  // Nobody else is in the sandbox, and nobody can come, so what is read of it from here on cannot
+  // change.
+  Result<> CheckComplete() {
+    GODWIT_TRY(self_.sandbox_->cgroup().SetPidsLimit(0));
+    return checkpoint::CheckComplete(self_.Staging(), self_.Pids());
+  }
+
   // The image is complete and the processes stand still: from here to the journal's word they could
   // still go on.
   Result<> Keep() {
-    GODWIT_FAULT(kImageDumped);
     const Nanos dumped = work_.InstanceClock(self_.clock_offset_);
     kept.facts.timers_read = dumped;
     // CRIU would restore the clocks of this moment in a time namespace of its own; the sandbox's
@@ -142,7 +141,6 @@ class Suspension {
     std::error_code ignored;
     std::filesystem::remove(self_.Staging() + "/timens-0.img", ignored);
     InstanceFacts& facts = kept.facts;
-    GODWIT_TRY(checkpoint::CheckComplete(self_.Staging(), self_.Pids()));
     GODWIT_TRY(ReadProcesses(facts, dumped));
     GODWIT_TRY(facts.sessions, OnLoop([&] { return self_.endpoint_->Save(); }));
     facts.instance = self_.id_;
@@ -219,6 +217,11 @@ class Suspension {
   checkpoint::Rests rests_;
 };
 
+void Instance::AllowForks() const {
+  const Result<> allowed = sandbox_->cgroup().SetPidsLimit(LimitsOf(function_.spec).pids);
+  if (!allowed) log_line_.Warning("{}", allowed.error().ToString());
+}
+
 asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool wake_at_once) {
   if (moving_ || ending_ || !MayMove(state(), State::kSuspended) || !alive_ ||
       (call_ && !delivered_)) {
@@ -233,8 +236,10 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
     co_return godwit::Fail(Code::kUnsupported, "{}", obstacle_);
   }
   ++operations_;
+  ++workplace_.suspending;
   const ScopeExit leave([&] {
     --operations_;
+    --workplace_.suspending;
     Rescheduled();
   });
   moving_ = true;
@@ -248,6 +253,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   if (done) done = co_await suspension.DumpAndKeep(false);
   if (!done) {
     endpoint_->Release();
+    AllowForks();
     const Result<> why = std::move(done);
     obstacle_ = co_await Offload(workplace_.pool, [&] {
       checkpoint::EmptyDirectory(Staging());
@@ -262,7 +268,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   GODWIT_FAULT(kProcessGone);
   auto [durable, freed] = co_await (suspension.MakeDurable() && suspension.FreeMemory());
   report.took = freed - begun;
-  co_await endpoint_->Drop();
+  if (endpoint_) co_await endpoint_->Drop();
   kept_ = std::move(suspension.kept);
   if (call_) call_->kept = true;
   awake_before_ = kept_->facts.awake;
@@ -271,7 +277,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   reason_ = reason;
   static_cast<void>(life_.Move(State::kSuspended, std::move(reason)));
   GODWIT_FAULT(kSuspendJournalled);
-  report.memory_after = sandbox_->cgroup().MemoryBytes();
+  report.memory_after = sandbox_ ? sandbox_->cgroup().MemoryBytes() : 0;
   moving_ = false;
   Rescheduled();
   if (durable) {
@@ -310,6 +316,7 @@ asio::awaitable<Result<Diagnosis>> Instance::Try() {
   Result<> done = co_await suspension.HoldConnections();
   if (done) done = co_await suspension.DumpAndKeep(true);
   endpoint_->Release();
+  AllowForks();
   diagnosis.dump_took = workplace_.clock.Steady() - begun;
   diagnosis.image_bytes = co_await Offload(workplace_.pool, [&] {
     uint64_t bytes = 0;

@@ -63,6 +63,7 @@ struct Workplace {
   std::string boot;  // the kernel's boot id
   RuntimeEndpointFactory endpoints;
   Lifecycle::Observer observe;  // journals every transition
+  int suspending = 0;           // suspensions under way: each has its image in memory twice
   // When a suspended instance is due and how long its way back takes; that it is not. Set by the
   // platform.
   std::function<void(const InstanceId&, SteadyTime, Nanos)> wake_at = {};

@@ -166,7 +166,11 @@ Result<> Cgroup::Apply(const CgroupLimits& limits) const {
   } else {
     GODWIT_TRY(WriteFile(Directory("cpu") + "/cpu.cfs_quota_us", fmt::format("{}", quota)));
   }
-  return WriteFile(Directory("pids") + "/pids.max", fmt::format("{}", limits.pids));
+  return SetPidsLimit(limits.pids);
+}
+
+Result<> Cgroup::SetPidsLimit(uint64_t pids) const {
+  return WriteFile(Directory("pids") + "/pids.max", fmt::format("{}", pids));
 }
 
 Result<> Cgroup::SetMemoryLimit(uint64_t bytes) const {

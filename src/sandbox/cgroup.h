@@ -32,6 +32,8 @@ class Cgroup {
   Result<> Apply(const CgroupLimits& limits) const;
   // Room for a restore, which needs a few pages more than what it restores.
   Result<> SetMemoryLimit(uint64_t bytes) const;
+  // With 0 nothing in it can start a process or thread any more; what is there goes on.
+  Result<> SetPidsLimit(uint64_t pids) const;
   uint64_t MemoryBytes() const;   // charged now; 0 if it cannot be read
   uint64_t CpuNanos() const;      // used since it was made
   uint64_t OomKills() const;      // processes the kernel killed for want of memory

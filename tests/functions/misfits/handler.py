@@ -1,9 +1,11 @@
 """Functions that end badly, each in its own way, and one that only keeps its memory."""
+import contextlib
 import ctypes
 import os
 import signal
 import sys
 import time
+import urllib.request
 
 kept = []
 
@@ -70,3 +72,27 @@ def sleeps_and_fails(event, _context):
     if event.get("exit"):
         os._exit(9)
     raise ValueError(f"after {event['seconds']} s")
+
+
+def lingers(_event, context):
+    """Answers by itself, and works on."""
+    address = "http://{}/2018-06-01/runtime/invocation/{}/response".format(
+        os.environ["AWS_LAMBDA_RUNTIME_API"], context.aws_request_id)
+    urllib.request.urlopen(urllib.request.Request(address, data=b'"early"')).read()
+    while True:
+        pass
+
+
+def stops_others(event, _context):
+    """A child stops every process that comes along."""
+    child = os.fork()
+    if child == 0:
+        while True:
+            for pid in range(5000, 5010):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.001)
+    time.sleep(event["seconds"])
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "slept"
