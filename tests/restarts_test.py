@@ -175,5 +175,33 @@ class FaultPoints(unittest.TestCase, Leftovers):
             self.check_nothing_is_left(node)
 
 
+# A node in a mount namespace of its own, in which the kernel's boot id is the first word.
+OTHER_BOOT = ("unshare", "-m", "sh", "-c",
+              'echo "$0" > "$1.boot" && mount --bind "$1.boot" /proc/sys/kernel/random/boot_id && '
+              'shift && exec "$@"')
+
+
+class Reboot(unittest.TestCase, Leftovers):
+
+    def test_sleepers_are_on_time(self):
+        """What only lives as long as the machine is gone: their time is read off the wall clock."""
+        with harness.Node("--blocked-after", "300ms").start() as node:
+            node.deploy("sleeper", "waits", "handler.sleep", timeout=30)
+            node.deploy("poller", "waits", "handler.poll", timeout=30)
+            requests = {name: node.submit(name, {"seconds": 12}) for name in ("sleeper", "poller")}
+            node.wait_for(state="SUSPENDED", count=2)
+            node.kill9()
+            node.wrap = (*OTHER_BOOT, "00000000-0000-4000-8000-000000000000", str(node.home / "id"))
+            node.start()
+            for name, request in requests.items():
+                record = node.result(request)
+                self.assertEqual((record["status"], record["attempt"]), ("SUCCEEDED", 1))
+                slept = record["result"]["awake"] - record["result"]["asleep"]
+                harness.say(f"{name} slept {slept:.4f} s of 12")
+                self.assertGreater(slept, 12 - 0.002)
+                self.assertLess(slept, 14)
+            self.check_nothing_is_left(node)
+
+
 if __name__ == "__main__":
     harness.main()

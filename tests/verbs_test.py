@@ -105,9 +105,16 @@ class Verbs(harness.NodeCase):
         back = node.godwit("resume", instance)
         self.assertRegex(back.out, rf"^{instance}  READY  memory 0 B -> .* in .*\n$")
         self.assertEqual(node.invoke("moves"), 2)
-        status, _, body = node.request("GET", f"/godwit/v1/instances/{instance}/history")
-        if status == 200:
-            harness.say(body.decode())
+
+        def moves():
+            status, _, body = node.request("GET", f"/godwit/v1/instances/{instance}")
+            self.assertEqual(status, 200)
+            states = [move["to"] for move in json.loads(body)["history"]]
+            return [state for state in states if state != "BUSY"]
+        # Flips between READY and BUSY within a moment are one; a moment later all are told.
+        wanted = ["SUSPENDED", "RESUMING", "READY"]
+        seen = harness.eventually(lambda: moves() if "RESUMING" in moves() else None, 10)
+        self.assertEqual(seen[seen.index("SUSPENDED"):][:3], wanted)
 
     def test_doctor(self):
         node = self.node
