@@ -281,6 +281,7 @@ asio::awaitable<void> Instance::Discard() {
   if (!kept_) co_return;
   const storage::BlobId image = kept_->image;
   kept_.reset();
+  if (staged_) co_return;
   const Result<> dropped = co_await workplace_.journal.Write(
       [&](storage::Database& database) { return DropInstance(database, id_); });
   if (!dropped) {

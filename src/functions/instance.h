@@ -134,6 +134,7 @@ class Instance final : public RuntimeCalls {
   void WriteDeadline() const;
   void LearnResumeCost(Nanos took);
   void AllowForks() const;
+  std::unexpected<Error> CannotSuspend(Code code, std::string why);
   boost::asio::awaitable<void> Tidy(storage::BlobId image);
   boost::asio::awaitable<void> PutBack(bool committed, const Error& why);
   boost::asio::awaitable<void> Lose(bool committed, const Error& why);
@@ -177,8 +178,9 @@ class Instance final : public RuntimeCalls {
   int resume_failures_ = 0;    // the same of resumes
   std::string obstacle_;
 
-  Nanos clock_offset_{};                                // of its CLOCK_MONOTONIC to the host's
-  std::optional<KeptInstance> kept_;                    // while it is put away
+  Nanos clock_offset_{};              // of its CLOCK_MONOTONIC to the host's
+  std::optional<KeptInstance> kept_;  // while it is put away
+  bool staged_ = false;               // its image is nowhere but in the staging directory
   Nanos resume_cost_ = std::chrono::milliseconds(100);  // expected, at first a guess
   std::string reason_;
 

@@ -108,6 +108,7 @@ class Resumption {
       sandbox::CgroupLimits limits = LimitsOf(self_.function_.spec);
       limits.memory_bytes += kRestoreRoom;
       GODWIT_TRY(self_.sandbox_->cgroup().Apply(limits));
+      if (self_.staged_) return Result<>{};
       checkpoint::EmptyDirectory(self_.Staging());
       const checkpoint::ImagePlaces places{self_.Staging(), self_.Temporary()};
       const auto fetched =
@@ -142,8 +143,11 @@ class Resumption {
   }
 
   asio::awaitable<Result<>> Journal(std::promise<Result<>>& word) {
-    Result<> written = co_await work_.journal.Write(
-        [id = self_.id_](storage::Database& database) { return DropInstance(database, id); });
+    Result<> written;
+    if (!self_.staged_) {
+      written = co_await work_.journal.Write(
+          [id = self_.id_](storage::Database& database) { return DropInstance(database, id); });
+    }
     GODWIT_FAULT(kResumeJournalled);
     word.set_value(written);
     co_return written;
@@ -216,7 +220,7 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   if (!ready) {
     ready = std::move(ready).Within("cannot resume '{}'", id_.text);
     log_line_.Error("{}", ready.error().ToString());
-    if (resumption.broken) {
+    if (resumption.broken || staged_) {
       co_await Lose(resumption.committed, ready.error());
     } else {
       co_await PutBack(resumption.committed, ready.error());
@@ -225,6 +229,7 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   }
   obstacle_.clear();
   resume_failures_ = 0;
+  staged_ = false;
   awake_since_ = call_started_ = still_since_ = workplace_.clock.Steady();
   cpu_seen_ = 0;
   WriteDeadline();
@@ -245,7 +250,7 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
 asio::awaitable<void> Instance::Tidy(storage::BlobId image) {
   co_await Offload(workplace_.pool, [&] {
     checkpoint::EmptyDirectory(Staging());
-    return workplace_.blobs.Remove(image).has_value();
+    return image.hex.empty() || workplace_.blobs.Remove(image).has_value();
   });
   tidying_ = false;
   Rescheduled();

@@ -82,10 +82,31 @@ class Suspension {
     });
   }
 
+  // While the processes end: compressed, sealed and written; they could not run on any more, but
+  // the staged image brings them back if there is no room.
+  asio::awaitable<Result<>> Store() {
+    GODWIT_FAULT(kProcessGone);
+    const auto image = co_await Offload(work_.pool, [&]() -> Result<checkpoint::StoredImage> {
+      if (GODWIT_FAULT_FAILS(kImageStoreFull))
+        return godwit::Fail(Code::kNoSpace, "no space left for the image");
+      return checkpoint::StoreImage(work_.blobs, {self_.Staging(), self_.Temporary()},
+                                    FactsToJson(kept.facts),
+                                    {Durability::kCached, storage::Packing::kFast});
+    });
+    read_ = true;
+    self_.Rescheduled();
+    if (!image) co_return std::unexpected(image.error());
+    kept.image = image->id;
+    kept.image_bytes = image->bytes;
+    GODWIT_FAULT(kImageStored);
+    co_return Result<>{};
+  }
+
   // Until now a power cut would have been the end of the running instance; from here on it comes
   // back. A synchronous call that is put away is kept as an Event call is: its result is to be had,
   // whoever still waits for it.
   asio::awaitable<Result<>> MakeDurable() {
+    GODWIT_CO_TRY(co_await Store());
     auto [synced, journalled] = co_await (
         Offload(work_.pool, [&] { return work_.blobs.Sync(kept.image); }) &&
         work_.journal.Write([&](storage::Database& database) -> Result<> {
@@ -100,10 +121,12 @@ class Suspension {
 
   // The processes end, and what they held is given back: the moment when it costs nothing any more.
   asio::awaitable<SteadyTime> FreeMemory() {
-    while (self_.alive_) co_await self_.changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+    const bool has_files = !std::filesystem::is_empty(self_.Temporary());
+    while (self_.alive_ || (has_files && !read_))
+      co_await self_.changed_.async_wait(asio::as_tuple(asio::use_awaitable));
     const Result<> renewed = co_await Offload(work_.pool, [&] {
-      checkpoint::EmptyDirectory(self_.Staging());
-      checkpoint::EmptyDirectory(self_.Temporary());
+      // Its /tmp is the only place of what is in it if it could not be stored.
+      if (has_files && !kept.image.hex.empty()) checkpoint::EmptyDirectory(self_.Temporary());
       return self_.sandbox_->cgroup().Renew();
     });
     if (!renewed) {
@@ -131,8 +154,7 @@ class Suspension {
     return checkpoint::CheckComplete(self_.Staging(), self_.Pids());
   }
 
-  // The image is complete and the processes stand still: from here to the journal's word they could
-  // still go on.
+  // The image is complete and the processes stand still: if anything fails here, they go on.
   Result<> Keep() {
     const Nanos dumped = work_.InstanceClock(self_.clock_offset_);
     kept.facts.timers_read = dumped;
@@ -157,15 +179,6 @@ class Suspension {
       facts.call->payload.clear();
       facts.awake = self_.AwakeTime();
     }
-    if (GODWIT_FAULT_FAILS(kImageStoreFull))
-      return godwit::Fail(Code::kNoSpace, "no space left for the image");
-    GODWIT_TRY(
-        const checkpoint::StoredImage image,
-        checkpoint::StoreImage(work_.blobs, {self_.Staging(), self_.Temporary()},
-                               FactsToJson(facts), {Durability::kCached, storage::Packing::kFast}));
-    kept.image = image.id;
-    kept.image_bytes = image.bytes;
-    GODWIT_FAULT(kImageStored);
     return {};
   }
 
@@ -214,6 +227,7 @@ class Suspension {
   Workplace& work_;
   Nanos clock_{};
   WallTime wall_;
+  bool read_ = false;  // the staged image and /tmp
   checkpoint::Rests rests_;
 };
 
@@ -254,46 +268,52 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   if (!done) {
     endpoint_->Release();
     AllowForks();
-    const Result<> why = std::move(done);
-    obstacle_ = co_await Offload(workplace_.pool, [&] {
+    std::string why = co_await Offload(workplace_.pool, [&] {
       checkpoint::EmptyDirectory(Staging());
-      return WhatStoodInTheWay(why.error(), Pids());
+      return WhatStoodInTheWay(done.error(), Pids());
     });
-    try_again_at_ =
-        workplace_.clock.Steady() + kFirstPause * (1 << std::min(failures_++, kMostDoublings));
-    log_line_.Warning("cannot suspend '{}': {}", id_.text, obstacle_);
+    const auto refused = CannotSuspend(done.error().code(), std::move(why));
     Settled();
-    co_return godwit::Fail(why.error().code(), "cannot suspend '{}': {}", id_.text, obstacle_);
+    co_return refused;
   }
-  GODWIT_FAULT(kProcessGone);
   auto [durable, freed] = co_await (suspension.MakeDurable() && suspension.FreeMemory());
   report.took = freed - begun;
+  staged_ = suspension.kept.image.hex.empty();
+  if (!staged_) {
+    co_await Offload(workplace_.pool, [&] {
+      checkpoint::EmptyDirectory(Staging());
+      return 0;
+    });
+  }
   if (endpoint_) co_await endpoint_->Drop();
   kept_ = std::move(suspension.kept);
   if (call_) call_->kept = true;
   awake_before_ = kept_->facts.awake;
   obstacle_.clear();
-  failures_ = 0;
   reason_ = reason;
   static_cast<void>(life_.Move(State::kSuspended, std::move(reason)));
   GODWIT_FAULT(kSuspendJournalled);
   report.memory_after = sandbox_ ? sandbox_->cgroup().MemoryBytes() : 0;
   moving_ = false;
   Rescheduled();
-  if (durable) {
-    ScheduleWake();
-  } else {
-    // It is whole, in the page cache and in this process' memory, but would not survive a power
-    // cut: it stays awake instead.
-    log_line_.Error("{}", durable.error().ToString());
-    obstacle_ = durable.error().ToString();
-    static_cast<void>(gate_.Spawn([](Instance* self) -> asio::awaitable<void> {
-      static_cast<void>(co_await self->Resume("it could not be kept"));
-    }(this)));
-    co_return godwit::Fail(durable.error().code(), "cannot suspend '{}': {}", id_.text, obstacle_);
+  if (!durable) {
+    // It is whole, staged or in the page cache, but would not survive a power cut: it goes on.
+    static_cast<void>(co_await Resume("it could not be kept"));
+    co_return CannotSuspend(durable.error().code(), durable.error().ToString());
   }
+  failures_ = 0;
+  ScheduleWake();
   report.instance = View();
   co_return report;
+}
+
+// It is as it was; `why` is shown, and the next attempt is later than the last one was.
+std::unexpected<Error> Instance::CannotSuspend(Code code, std::string why) {
+  obstacle_ = std::move(why);
+  try_again_at_ =
+      workplace_.clock.Steady() + kFirstPause * (1 << std::min(failures_++, kMostDoublings));
+  log_line_.Warning("cannot suspend '{}': {}", id_.text, obstacle_);
+  return godwit::Fail(code, "cannot suspend '{}': {}", id_.text, obstacle_);
 }
 
 asio::awaitable<Result<Diagnosis>> Instance::Try() {
