@@ -302,6 +302,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
     co_return CannotSuspend(durable.error().code(), durable.error().ToString());
   }
   failures_ = 0;
+  resume_cost_ = std::max(resume_cost_, report.took * 3 / 2);  // what is large takes long both ways
   ScheduleWake();
   report.instance = View();
   co_return report;
