@@ -187,7 +187,6 @@ std::string FactsToJson(const InstanceFacts& facts) {
                       {"uid", facts.uid},
                       {"pid", facts.pid},
                       {"highest_pid", facts.highest_pid},
-                      {"log_bytes", static_cast<int64_t>(facts.log_bytes)},
                       {"sessions", std::move(sessions)},
                       {"timeouts", std::move(timeouts)},
                       {"clock_ns", facts.clock.count()},
@@ -220,7 +219,6 @@ Result<InstanceFacts> FactsFromJson(std::string_view text) {
   reader.Read("uid", facts.uid);
   reader.Read("pid", facts.pid);
   reader.Read("highest_pid", facts.highest_pid);
-  reader.Read("log_bytes", facts.log_bytes);
   reader.ForEach("sessions",
                  [&](const Reader& item) { facts.sessions.push_back(ReadSession(item)); });
   reader.ForEach("timeouts", [&](const Reader& item) {

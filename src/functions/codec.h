@@ -23,9 +23,8 @@ struct InstanceFacts {
   InstanceId instance;
   Function function;
   uint32_t uid = 0;
-  int pid = 0;             // of the function's first process, inside
-  int highest_pid = 0;     // inside, of all its processes and threads
-  uint64_t log_bytes = 0;  // size of its log when it was dumped: CRIU insists on it
+  int pid = 0;          // of the function's first process, inside
+  int highest_pid = 0;  // inside, of all its processes and threads
   std::vector<SavedSession> sessions;
   std::vector<checkpoint::Timeout> timeouts;
   Nanos clock{};                   // the instance's CLOCK_MONOTONIC when it was dumped

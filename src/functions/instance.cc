@@ -52,6 +52,7 @@ Instance::Instance(Workplace& workplace, Owner& owner, InstanceId id, Function f
       uid_(UidOf(id_)),
       log_line_(workplace.log.Named(id_.text)),
       life_(id_, State::kStarting, workplace.clock, workplace.observe),
+      log_(workplace.executor, Home()),
       changed_(workplace.executor, asio::steady_timer::time_point::max()),
       timeout_(workplace.executor),
       gate_(workplace.executor) {}
@@ -64,6 +65,7 @@ Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, Pendin
       uid_(kept.facts.uid),
       log_line_(workplace.log.Named(id_.text)),
       life_(id_, State::kSuspended, workplace.clock, workplace.observe),
+      log_(workplace.executor, Home()),
       asked_once_(true),
       kept_(std::move(kept)),
       reason_("found on disk"),
@@ -75,7 +77,6 @@ Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, Pendin
     delivered_ = true;
     awake_before_ = kept_->facts.awake;
   }
-  log_.Open(Home());
   clock_offset_ = kept_->facts.clock_offset;
   if (kept_->facts.boot != workplace_.boot) {
     // Another boot has another CLOCK_MONOTONIC: what passed meanwhile is read off the wall clock.
@@ -306,7 +307,7 @@ void Instance::PutAway(const char* reason) {
 void Instance::Tick() {
   if (moving_ || ending_ || !sandbox_ || state() == State::kSuspended) return;
   const SteadyTime now = workplace_.clock.Steady();
-  if (log_.Trim())
+  if (log_.WasTrimmed())
     log_line_.Warning("its log was longer than {} bytes and has lost its beginning",
                       RunningLog::kMaxBytes);
   const auto& settings = workplace_.settings;

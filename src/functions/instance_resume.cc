@@ -60,7 +60,10 @@ class Resumption {
       : self_(instance), work_(instance.workplace_), facts_(instance.kept_->facts) {}
 
   asio::awaitable<Result<>> Walls() {
-    if (self_.sandbox_) co_return Result<>{};
+    if (self_.sandbox_) {
+      self_.log_.Listen();
+      co_return Result<>{};
+    }
     co_return co_await self_.BuildWalls(self_.clock_offset_);
   }
 
@@ -119,7 +122,6 @@ class Resumption {
                  (!stored && stored.error().code() == Code::kNotFound);
         return std::unexpected(fetched.error());
       }
-      self_.log_.SetSize(facts_.log_bytes);
       GODWIT_FAULT(kRestoreStarted);
       return Result<>{};
     });

@@ -67,9 +67,9 @@ asio::awaitable<Result<>> Instance::BuildWalls(Nanos clock_offset) {
   clock_offset_ = clock_offset;
   GODWIT_CO_TRY(sandbox_,
                 co_await sandbox::BuildSandbox(workplace_.executor, workplace_.workshop, id_.text,
-                                               std::move(places), LimitsOf(spec), uid_));
+                                               std::move(places), LimitsOf(spec)));
   sandbox_->OnExit([this](int inside, int status) { Exited(inside, status); });
-  log_.Open(Home());
+  log_.Listen();
   endpoint_ = workplace_.endpoints(*this, sandbox_->TakeListener());
   co_return Result<>{};
 }

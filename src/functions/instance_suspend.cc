@@ -124,6 +124,7 @@ class Suspension {
     const bool has_files = !std::filesystem::is_empty(self_.Temporary());
     while (self_.alive_ || (has_files && !read_))
       co_await self_.changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+    self_.log_.Rest();
     const Result<> renewed = co_await Offload(work_.pool, [&] {
       // Its /tmp is the only place of what is in it if it could not be stored.
       if (has_files && !kept.image.hex.empty()) checkpoint::EmptyDirectory(self_.Temporary());
@@ -169,7 +170,6 @@ class Suspension {
     facts.function = self_.function_;
     facts.uid = self_.uid_;
     facts.pid = self_.process_.inside;
-    facts.log_bytes = self_.log_.size();
     facts.clock = clock_;
     facts.clock_offset = self_.clock_offset_;
     facts.wall = wall_;

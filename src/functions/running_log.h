@@ -1,34 +1,46 @@
 #pragma once
 
-// The log of one instance: what its function writes to standard output and error, in a file inside
-// its sandbox.
+// The log of one instance: what its function writes to standard output and error.
 //
-// A file, because a file survives suspension, a restart of the node and a reboot. It may not change
-// while the instance is put away (CRIU compares its size); Trim() is for running instances.
-// Threads: the loop; the calls are short. Failure: what cannot be read is empty.
+// The function has the writing end of a FIFO and nothing else, so nothing it does can take room on
+// the disk; the node copies what comes into a file of its own, of which it keeps the newest part. A
+// function that writes faster than that is copied waits for it, as for any pipe. The file survives
+// suspension, a restart of the node and a reboot (docs/adr/0009). Threads: the loop; the calls are
+// short. Failure: what cannot be read is empty, and what cannot be kept is dropped: the function
+// goes on.
+#include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
+#include <memory>
 #include <string>
-
-#include "base/fd.h"
 
 namespace godwit::functions {
 
 class RunningLog {
  public:
-  static constexpr uint64_t kMaxBytes = 16 << 20;
+  static constexpr uint64_t kMaxBytes = 4 << 20;
   static constexpr uint64_t kKeptBytes = 1 << 20;  // of the newest, when it is trimmed
 
-  void Open(const std::string& instance_directory);
+  // `instance_directory` may come into being later.
+  RunningLog(boost::asio::any_io_executor executor, const std::string& instance_directory);
+  ~RunningLog();
+  RunningLog(const RunningLog&) = delete;
+  RunningLog& operator=(const RunningLog&) = delete;
+
+  // Takes what the function writes from now on; the walls stand. Needless a second time.
+  void Listen();
+  // Takes what is left and holds nothing open any more: no process writes.
+  void Rest();
+
+  // How far it has come: what was trimmed counts.
   uint64_t size() const;
-  // The last `limit` bytes of what was written since `from`.
+  // The last `limit` bytes of what was written since `from`, a size().
   std::string Tail(uint64_t from, size_t limit) const;
-  // Drops all but the newest part of a log that has grown too long; true if it did.
-  bool Trim() const;
-  // Gives it the size that a dumped process expects, after a power cut took some of it.
-  void SetSize(uint64_t bytes) const;
+  // Whether it has grown too long and lost its beginning, since this was last asked.
+  bool WasTrimmed();
 
  private:
-  Fd fd_;
+  struct Copying;
+  std::shared_ptr<Copying> copying_;
 };
 
 }  // namespace godwit::functions

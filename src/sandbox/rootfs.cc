@@ -22,6 +22,12 @@ constexpr std::array<std::string_view, 8> kFromHost = {"ld.so.cache", "localtime
                                                        "protocols",   "resolv.conf", "services",
                                                        "timezone",    "os-release"};
 
+// Of /proc: nothing a function needs.
+constexpr std::array<std::string_view, 13> kMasked = {
+    "acpi",       "asound",        "cmdline", "interrupts",  "kcore",      "key-users",  "keys",
+    "kpagecount", "latency_stats", "scsi",    "sched_debug", "timer_list", "timer_stats"};
+constexpr std::array<std::string_view, 5> kReadOnly = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
+
 Result<> Directory(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
     return FailErrno(errno, "cannot make '{}'", path);
@@ -85,16 +91,18 @@ Result<> BuildBase(const std::string& base) {
   return BuildEtc(base + "/etc");
 }
 
-Result<> PrepareInstance(const Places& places, uint32_t uid) {
+Result<> PrepareInstance(const Places& places) {
   const std::string& home = places.instance;
   GODWIT_TRY(Directory(home, 0700));
   for (const auto* name : {"upper", "root", "run"}) GODWIT_TRY(Directory(home + "/" + name, 0755));
   GODWIT_TRY(Directory(home + "/work", 0700));
-  GODWIT_TRY(Directory(home + "/log", 0711));
+  GODWIT_TRY(Directory(home + "/log", 0700));
   GODWIT_TRY(Directory(places.staging, 0700));
-  const std::string log = home + "/log/output.log";
-  GODWIT_TRY(const Fd fd, Open(log, O_WRONLY | O_CREAT | O_APPEND, 0600));
-  if (::fchown(fd.get(), uid, uid) != 0) return FailErrno(errno, "cannot give away '{}'", log);
+  // The function may write into it, and neither read, nor lengthen, nor map it.
+  const std::string log = home + "/run/log";
+  if (::mkfifo(log.c_str(), 0622) != 0 && errno != EEXIST)
+    return FailErrno(errno, "cannot make '{}'", log);
+  if (::chmod(log.c_str(), 0622) != 0) return FailErrno(errno, "cannot set the mode of '{}'", log);
   return {};
 }
 
@@ -113,9 +121,6 @@ std::vector<std::string> StepsOf(const Places& places) {
                                     "bind-ro",
                                     places.code,
                                     root + "/var/task",
-                                    "bind",
-                                    home + "/log",
-                                    root + "/var/log",
                                     "tmpfs",
                                     root + "/tmp",
                                     fmt::format("size={}m,mode=1777", places.ephemeral_mb),
@@ -141,6 +146,10 @@ std::vector<std::string> StepsOf(const Places& places) {
   const auto add = [&](std::initializer_list<std::string> step) {
     steps.insert(steps.end(), step);
   };
+  // As Docker has it, and what else tells of the host's machine and its other users.
+  for (const auto name : kMasked)
+    add({"mask", root + "/dev/null", fmt::format("{}/proc/{}", root, name)});
+  for (const auto name : kReadOnly) add({"read-only", fmt::format("{}/proc/{}", root, name)});
   if (!places.runtime.empty()) add({"bind-ro", places.runtime, root + "/var/runtime"});
   if (!places.kdat.empty()) add({"copy", places.kdat, root + "/run/criu.kdat"});
   add({"pivot", root, "hostname", places.hostname, "lo", "clock",

@@ -31,8 +31,8 @@ struct Places {
 // Makes `base` anew.
 Result<> BuildBase(const std::string& base);
 
-// Makes the directories of an instance, log file included, owned by `uid` where it writes.
-Result<> PrepareInstance(const Places& places, uint32_t uid);
+// Makes the directories of an instance, and the FIFO that its log comes through, `run/log`.
+Result<> PrepareInstance(const Places& places);
 
 // The steps for init (sandbox/init/walls.h).
 std::vector<std::string> StepsOf(const Places& places);

@@ -128,14 +128,13 @@ class NativeSandbox : public Sandbox {
 
 asio::awaitable<Result<std::unique_ptr<Sandbox>>> BuildSandbox(asio::any_io_executor executor,
                                                                Workshop workshop, std::string name,
-                                                               Places places, CgroupLimits limits,
-                                                               uint32_t uid) {
+                                                               Places places, CgroupLimits limits) {
   struct Laid {
     Cgroup cgroup;
     Init init;
   };
   auto laid = co_await Offload(workshop.pool, [&]() -> Result<Laid> {
-    GODWIT_TRY(PrepareInstance(places, uid));
+    GODWIT_TRY(PrepareInstance(places));
     GODWIT_TRY(Cgroup cgroup, workshop.cgroups.Make(name));
     Result<> limited = cgroup.Apply(limits);
     Result<Init> init = limited

@@ -84,6 +84,6 @@ class Sandbox {
 // Puts the walls up. `name` names the control group.
 boost::asio::awaitable<Result<std::unique_ptr<Sandbox>>> BuildSandbox(
     boost::asio::any_io_executor executor, Workshop workshop, std::string name, Places places,
-    CgroupLimits limits, uint32_t uid);
+    CgroupLimits limits);
 
 }  // namespace godwit::sandbox

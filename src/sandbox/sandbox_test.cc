@@ -1,5 +1,6 @@
 #include "sandbox/sandbox.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -88,7 +89,14 @@ class SandboxTest : public testing::Test {
     Places places = PlacesOf(name);
     co_return co_await BuildSandbox(loop_.get_executor(),
                                     Workshop{pool_, *tree_, init_.get(), filter_.get()}, name,
-                                    std::move(places), limits, kUid);
+                                    std::move(places), limits);
+  }
+
+  // The end of the log that a node holds; without it nothing starts.
+  Fd Listen(const std::string& name) {
+    auto log = Open(home_ + "/instances/" + name + "/run/log", O_RDWR | O_NONBLOCK);
+    EXPECT_TRUE(log.has_value());
+    return log ? *std::move(log) : Fd();
   }
 
   struct Ended {
@@ -100,6 +108,7 @@ class SandboxTest : public testing::Test {
     asio::steady_timer ended(loop_, asio::steady_timer::time_point::max());
     Ended result;
     int pid = 0;
+    const Fd log = Listen(name);
     sandbox.OnExit([&](int inside, int status) {
       if (inside != pid) return;
       result.status = status;
@@ -115,7 +124,9 @@ class SandboxTest : public testing::Test {
     pid = process->inside;
     if (result.status == -1) co_await ended.async_wait(asio::as_tuple(asio::use_awaitable));
     sandbox.OnExit(nullptr);
-    result.output = Slurp(home_ + "/instances/" + name + "/log/output.log");
+    std::string heard(64 << 10, '\0');
+    const ssize_t count = ::read(log.get(), heard.data(), heard.size());
+    if (count > 0) result.output = heard.substr(0, static_cast<size_t>(count));
     co_return result;
   }
 
@@ -157,6 +168,73 @@ TEST_F(SandboxTest, AFunctionIsNobodyAndSeesNothingOfTheHost) {
   });
 }
 
+// Nothing on the host's disk is the function's to write: what is not read-only is a tmpfs with a
+// size, and the log is a FIFO.
+TEST_F(SandboxTest, AFunctionCannotFillTheHostsDisk) {
+  Run([&]() -> asio::awaitable<void> {
+    auto sandbox = co_await Build("disk");
+    EXPECT_TRUE(sandbox.has_value());
+    if (!sandbox) co_return;
+    const Ended ended = co_await Shell(**sandbox, "disk", R"(
+      for directory in $(find / -xdev -type d -writable 2>/dev/null); do echo "WRITABLE $directory"; done
+      for place in / /var/log /run /run/godwit /dev /dev/shm /opt /home /var/task /usr /proc/sys; do
+        touch $place/x 2>/dev/null && echo "TOUCHED $place"; done
+      exec python3 - <<'END'
+import ctypes, os, stat
+libc = ctypes.CDLL(None, use_errno=True)
+assert stat.S_ISFIFO(os.fstat(1).st_mode)
+assert libc.fallocate(1, 1, ctypes.c_long(0), ctypes.c_long(1 << 30)) == -1
+for flags in os.O_RDWR, os.O_RDONLY:
+    try:
+        os.open("/run/godwit/log", flags | os.O_NONBLOCK)
+    except PermissionError:
+        continue
+    print("OPENED", flags)
+for change in (lambda: os.ftruncate(1, 1 << 30), lambda: os.chmod("/run/godwit/log", 0o666),
+               lambda: os.unlink("/run/godwit/log"), lambda: os.pwrite(1, b"x", 1 << 30)):
+    try:
+        change()
+    except OSError:
+        continue
+    print("CHANGED")
+os.write(os.open("/dev/stderr", os.O_WRONLY | os.O_APPEND), b"by name\n")
+mounts = [line.split() for line in open("/proc/mounts")]
+for _, where, kind, options, _, _ in mounts:
+    # Both are root's: nothing in them was writable above.
+    if where in ("/", "/run/criu"):
+        continue
+    if kind not in ("tmpfs", "proc") and not options.startswith("ro,"):
+        print("MOUNTED", where, kind)
+    if kind == "tmpfs" and "size=" not in options:
+        print("BOUNDLESS", where)
+END)");
+    EXPECT_EQ(ended.status, 0) << ended.output;
+    EXPECT_EQ(ended.output, "WRITABLE /tmp\nby name\n");
+    co_await (*sandbox)->Destroy();
+  });
+}
+
+TEST_F(SandboxTest, ProcTellsLittleOfTheHost) {
+  Run([&]() -> asio::awaitable<void> {
+    auto sandbox = co_await Build("proc");
+    EXPECT_TRUE(sandbox.has_value());
+    if (!sandbox) co_return;
+    const Ended ended = co_await Shell(**sandbox, "proc", R"sh(
+      for name in cmdline interrupts kcore key-users keys timer_list sched_debug latency_stats; do
+        [ -z "$(head -c 1 /proc/$name 2>/dev/null | tr '\0' x)" ] || echo "TELLS $name"; done
+      for name in acpi scsi asound; do ls /proc/$name 2>/dev/null; done
+      for name in bus fs irq sys sysrq-trigger; do [ ! -e /proc/$name ] ||
+        grep -q " /proc/$name proc ro," /proc/mounts || echo "NOT READ-ONLY $name"; done
+      tr '\0' ' ' < /proc/1/cmdline | tr -d ' '; echo
+      grep -c "lowerdir=/proc/self/fd/" /proc/mounts
+      cat /proc/meminfo /proc/cpuinfo /proc/self/status > /dev/null && echo READS
+      true)sh");
+    EXPECT_EQ(ended.status, 0) << ended.output;
+    EXPECT_EQ(ended.output, "godwit-init\n1\nREADS\n");
+    co_await (*sandbox)->Destroy();
+  });
+}
+
 TEST_F(SandboxTest, TheMemoryLimitKillsAndIsCounted) {
   Run([&]() -> asio::awaitable<void> {
     CgroupLimits limits;
@@ -178,6 +256,7 @@ TEST_F(SandboxTest, DestroyLeavesNoProcessAndNoGroup) {
     auto sandbox = co_await Build("gone");
     EXPECT_TRUE(sandbox.has_value());
     if (!sandbox) co_return;
+    const Fd log = Listen("gone");
     const auto process =
         co_await (*sandbox)->StartFunction(Program{{"/bin/sleep", "1000"}, {}, "/", kUid, 64});
     EXPECT_TRUE(process.has_value()) << process.error().ToString();
@@ -198,6 +277,7 @@ TEST_F(SandboxTest, AProgramThatIsNotThereIsNamed) {
     auto sandbox = co_await Build("missing");
     EXPECT_TRUE(sandbox.has_value());
     if (!sandbox) co_return;
+    const Fd log = Listen("missing");
     const auto process =
         co_await (*sandbox)->StartFunction(Program{{"/var/task/bootstrap"}, {}, "/", kUid, 64});
     EXPECT_EQ(

@@ -79,7 +79,8 @@ void Reap() {
   }
 }
 
-void AnswerStart(const Request& request, char* strings, size_t length, const int* fds) {
+void AnswerStart(const Request& request, char* strings, size_t length, const int* fds,
+                 int last_pid) {
   static char* words[4096];
   uint32_t count = 0;
   for (char* at = strings; at < strings + length && count < 4094; at += std::strlen(at) + 1)
@@ -92,7 +93,7 @@ void AnswerStart(const Request& request, char* strings, size_t length, const int
   std::memcpy(argv, words + 1, request.argc * sizeof(char*));
   argv[request.argc] = nullptr;
   words[count] = nullptr;
-  const Start start = {&request, argv, words + 1 + request.argc, words[0], fds};
+  const Start start = {&request, argv, words + 1 + request.argc, words[0], fds, last_pid};
   const char* step = "";
   const pid_t pid =
       request.op == Op::kStartFunction ? StartFunction(start, &step) : StartDriver(start, &step);
@@ -130,7 +131,7 @@ void AnswerFind(pid_t pid) {
 }
 
 // False when the node is gone.
-bool AnswerOne() {
+bool AnswerOne(const Walls& walls) {
   iovec part = {message, sizeof message - 1};
   Ancillary ancillary = {};
   msghdr header = {};
@@ -158,7 +159,7 @@ bool AnswerOne() {
   } else if (request.op == Op::kStartFunction ||
              (request.op == Op::kStartDriver && fd_count >= 2)) {
     AnswerStart(request, message + sizeof request, static_cast<size_t>(length) - sizeof request,
-                fds);
+                fds, walls.last_pid);
   } else if (request.op == Op::kMakeSocket) {
     AnswerSocket();
   } else if (request.op == Op::kFind) {
@@ -184,6 +185,8 @@ int Run(int argc, char** argv) {
     SendFailure(errno, walls.failed_step, walls.failed_operand);
     return 1;
   }
+  // A function sees them in /proc/1/cmdline, and they tell of the host.
+  for (int i = 1; i < argc; ++i) std::memset(argv[i], 0, std::strlen(argv[i]));
   const int signals = ::signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
   Event ready;
   ready.what = What::kReady;
@@ -198,7 +201,7 @@ int Run(int argc, char** argv) {
       }
       Reap();
     }
-    if (watched[0].revents != 0 && !AnswerOne()) return 0;
+    if (watched[0].revents != 0 && !AnswerOne(walls)) return 0;
   }
 }
 

@@ -53,8 +53,8 @@ struct Event {
   char step[112] = {};
 };
 
-inline constexpr const char* kLogPath = "/var/log/output.log";  // inside
-inline constexpr const char* kImagesPath = "/run/criu";  // inside: the staging area of images
+inline constexpr const char* kLogPath = "/run/godwit/log";  // inside, a FIFO that the node reads
+inline constexpr const char* kImagesPath = "/run/criu";     // inside: the staging area of images
 inline constexpr uint16_t kRuntimeApiPort = 9001;
 inline constexpr int kFirstFunctionPid = 100;
 inline constexpr int kFirstDriverPid = 5000;  // never meets a pid of the function

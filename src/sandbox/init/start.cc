@@ -46,8 +46,9 @@ void CloseFrom(unsigned first, int keep) {
 // else.
 void OpenStreams(int report) {
   const int null = ::open("/dev/null", O_RDONLY);
-  const int log = ::open(kLogPath, O_WRONLY | O_APPEND);
-  if (null < 0 || log < 0) Die(report, "open the log");
+  // Nobody may be there to read: an error, then, and no wait without end.
+  const int log = ::open(kLogPath, O_WRONLY | O_NONBLOCK);
+  if (null < 0 || log < 0 || ::fcntl(log, F_SETFL, O_WRONLY) != 0) Die(report, "open the log");
   ::dup2(null, 0);
   ::dup2(log, 1);
   ::dup2(log, 2);
@@ -128,14 +129,11 @@ void FilterSystemCalls(int report) {
   Die(202, "start the program");
 }
 
-void SetNextPid(int32_t next) {
-  if (next <= 0) return;
-  const int fd = ::open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return;
+void SetNextPid(int last_pid, int32_t next) {
+  if (next <= 0 || last_pid < 0) return;
   char text[16];
   const int length = std::snprintf(text, sizeof text, "%d", next - 1);
-  static_cast<void>(::write(fd, text, static_cast<size_t>(length)));
-  ::close(fd);
+  static_cast<void>(::pwrite(last_pid, text, static_cast<size_t>(length), 0));
 }
 
 pid_t Spawn(const Start& start, void (*become)(const Start&, int), const char** step) {
@@ -144,7 +142,7 @@ pid_t Spawn(const Start& start, void (*become)(const Start&, int), const char** 
     *step = "make a pipe";
     return -errno;
   }
-  SetNextPid(start.request->next_pid);
+  SetNextPid(start.last_pid, start.request->next_pid);
   const pid_t child = ::fork();
   if (child == 0) {
     sigset_t none;

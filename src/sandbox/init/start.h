@@ -19,6 +19,7 @@ struct Start {
   char** envp;
   const char* cwd;
   const int* fds;  // request->fd_count of them
+  int last_pid;    // of Walls
 };
 
 // The child's pid inside, or -errno. Returns when the child has become its program, or has failed

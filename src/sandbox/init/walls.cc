@@ -27,19 +27,54 @@ bool Bind(const char* from, const char* to, bool read_only) {
   return ::mount(nullptr, to, nullptr, locked | (read_only ? MS_RDONLY : 0), nullptr) == 0;
 }
 
+// By descriptors, for the mount shows its options to the function: paths would tell of the host.
 bool Overlay(const char* lower, const char* upper, const char* work, const char* root) {
-  char options[3 * 4096];
-  const int length = std::snprintf(options, sizeof options, "lowerdir=%s,upperdir=%s,workdir=%s",
-                                   lower, upper, work);
-  if (length < 0 || static_cast<size_t>(length) >= sizeof options) {
-    errno = ENAMETOOLONG;
-    return false;
-  }
-  return ::mount("godwit", root, "overlay", MS_NOSUID | MS_NODEV, options) == 0;
+  constexpr int kDirectory = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  const int fds[] = {::open(lower, kDirectory), ::open(upper, kDirectory),
+                     ::open(work, kDirectory)};
+  char options[160];
+  std::snprintf(options, sizeof options,
+                "lowerdir=/proc/self/fd/%d,upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d",
+                fds[0], fds[1], fds[2]);
+  bool good = fds[0] >= 0 && fds[1] >= 0 && fds[2] >= 0;
+  good = good && ::mount("godwit", root, "overlay", MS_NOSUID | MS_NODEV, options) == 0;
+  const int error = errno;
+  for (const int fd : fds) ::close(fd);
+  errno = error;
+  return good;
 }
 
 bool Tmpfs(const char* to, const char* options) {
   return ::mount("tmpfs", to, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0;
+}
+
+// What a kernel does not have needs no wall.
+bool IsAbsent() { return errno == ENOENT || errno == ENOTDIR; }
+
+// A file reads as empty, a directory has nothing in it, as container runtimes have it.
+bool Mask(const char* path, const char* null) {
+  struct stat st = {};
+  if (::stat(path, &st) != 0) return IsAbsent();
+  if (S_ISDIR(st.st_mode)) {
+    return ::mount("tmpfs", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                   "size=0k") == 0;
+  }
+  return ::mount(null, path, nullptr, MS_BIND, nullptr) == 0;
+}
+
+bool ReadOnly(const char* path) {
+  if (::mount(path, path, nullptr, MS_BIND, nullptr) != 0) return IsAbsent();
+  return ::mount(nullptr, path, nullptr,
+                 MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0;
+}
+
+// Process 1's own way to say which pid comes next, from before /proc/sys is read-only.
+bool Proc(const char* to, int& last_pid) {
+  if (::mount("proc", to, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) return false;
+  char path[4096];
+  std::snprintf(path, sizeof path, "%s/sys/kernel/ns_last_pid", to);
+  last_pid = ::open(path, O_WRONLY | O_CLOEXEC);  // -1: a kernel without checkpoints
+  return true;
 }
 
 // The devices a program may expect, and no other (OCI runtime specification, "Default Devices").
@@ -162,7 +197,13 @@ bool BuildWalls(std::span<char*> steps, Walls& walls) {
       good = Tmpfs(step[1], step[2]);
       operands = 2;
     } else if (is("proc", 1)) {
-      good = ::mount("proc", step[1], "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0;
+      good = Proc(step[1], walls.last_pid);
+      operands = 1;
+    } else if (is("mask", 2)) {
+      good = Mask(step[2], step[1]);
+      operands = 2;
+    } else if (is("read-only", 1)) {
+      good = ReadOnly(step[1]);
       operands = 1;
     } else if (is("dev", 1)) {
       good = Devices(step[1]);

@@ -243,6 +243,26 @@ def signals_blocked():
 
 
 @contextlib.contextmanager
+def open_proc():
+    """Files of /proc behind a mask, on a read-only mount, and plain ones."""
+    paths = "/proc/interrupts", "/proc/cmdline", "/proc/sys/kernel/osrelease", "/proc/self/status"
+    with contextlib.ExitStack() as stack:
+        masked, line, release, status = [stack.enter_context(open(path, "rb")) for path in paths]
+        yield lambda: (masked.read() == line.read() == b"" and len(release.read()) > 1
+                       and b"Name:" in status.read())
+
+
+@contextlib.contextmanager
+def log_by_name():
+    """Its log, opened again, and a child's."""
+    with open("/dev/stderr", "w", encoding="ascii") as log:
+        child = subprocess.Popen(["sh", "-c", "trap 'echo child; exit 7' USR1; sleep 60 & wait"])
+        yield lambda: (log.write("by name\n"), log.flush(), child.send_signal(signal.SIGUSR1),
+                       child.wait())[3] == 7
+        subprocess.run(["pkill", "-x", "sleep"], check=False)
+
+
+@contextlib.contextmanager
 def random_state():
     with open("/dev/urandom", "rb", buffering=0) as noise, open("/dev/null", "wb") as null:
         yield lambda: len(noise.read(8)) == 8 and null.write(b"x") == 1
