@@ -28,6 +28,7 @@ asio::awaitable<void> Connection::Linger() { return session_->Linger(); }
 int Connection::refusal() const { return session_->refusal(); }
 bool Connection::Quiet() const { return session_->Quiet(); }
 bool Connection::Idle() const { return session_->Idle(); }
+bool Connection::Expendable() const { return session_->Expendable(); }
 bool Connection::open() const { return session_->open(); }
 int Connection::NativeHandle() const { return session_->stream().fd(); }
 Fd Connection::Release() {

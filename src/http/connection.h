@@ -58,6 +58,9 @@ class Connection {
   bool Quiet() const;
   // Quiet, and waiting for the first byte of a request.
   bool Idle() const;
+  // No request is lost if it ends now: it waits for the first byte of one and none is there, or for
+  // the rest of its head, or for the peer to read a refusal.
+  bool Expendable() const;
   // Another request may follow.
   bool open() const;
 

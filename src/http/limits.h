@@ -31,7 +31,7 @@ struct Limits {
   Nanos linger =
       std::chrono::seconds(5);  // reading on after a refusal, so that the peer gets to see it
 
-  size_t connections = 4096;  // at once, in one server; 503 beyond
+  size_t connections = 4096;  // at once, in one server; beyond, see there
 };
 
 // How often times need looking at to keep `limits`.

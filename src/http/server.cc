@@ -9,6 +9,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include "base/scope.h"
@@ -26,6 +27,7 @@ namespace {
 constexpr size_t kMostTurnedAway = 64;
 // A crowd at the door must not keep the loop from those inside.
 constexpr int kMostAtOnce = 64;
+constexpr int kMostShownOut = 16;  // for want of descriptors, each time
 constexpr auto kPauseWithoutDescriptors = 100ms;
 
 bool IsShortage(int error) {
@@ -48,6 +50,14 @@ struct Server::Listener {
   Stream stream;
   asio::steady_timer pause;
   bool short_of_descriptors = false;
+};
+
+struct Server::Guest {
+  Guest(Deadlines& deadlines, Fd socket, const Limits& limits)
+      : connection(deadlines, std::move(socket), limits) {}
+
+  Connection connection;
+  std::optional<std::list<Guest*>::iterator> in_line;
 };
 
 Server::Server(asio::any_io_executor executor, Handler handler, Limits limits, Log log)
@@ -84,6 +94,8 @@ asio::awaitable<void> Server::Accept(Listener& listener) {
     if (draining_ || failed == EBADF) co_return;
     const bool was_short = std::exchange(listener.short_of_descriptors, IsShortage(failed));
     if (!listener.short_of_descriptors) continue;
+    for (int count = 0; count < kMostShownOut && MakeRoom(); ++count) {
+    }
     if (!was_short) {
       log_.Error("cannot accept connections on '{}': {} (raise `ulimit -n`)",
                  listener.address.ToString(), ErrnoText(failed));
@@ -94,7 +106,7 @@ asio::awaitable<void> Server::Accept(Listener& listener) {
 }
 
 void Server::Welcome(Fd socket) {
-  if (limits_.connections == 0 || connections_.size() < limits_.connections) {
+  if (limits_.connections == 0 || guests_.size() < limits_.connections || MakeRoom()) {
     static_cast<void>(Serve(std::move(socket)));
   } else if (turned_away_ < kMostTurnedAway) {
     ++turned_away_;
@@ -105,7 +117,37 @@ void Server::Welcome(Fd socket) {
 Result<> Server::Serve(Fd socket) {
   if (draining_) return Fail(Code::kClosing, "the server is closing");
   return gate_.Spawn(
-      Converse(connections_.emplace(connections_.end(), deadlines_, std::move(socket), limits_)));
+      Converse(guests_.emplace(guests_.end(), deadlines_, std::move(socket), limits_)));
+}
+
+void Server::StandInLine(Guest& guest) {
+  LeaveTheLine(guest);
+  guest.in_line = line_.insert(line_.end(), &guest);
+}
+
+void Server::LeaveTheLine(Guest& guest) {
+  if (guest.in_line) line_.erase(*std::exchange(guest.in_line, std::nullopt));
+}
+
+// Otherwise a crowd that says nothing, or begins and never ends, would keep everybody out. Each
+// look either shows somebody out, or moves one who need not be looked at again soon.
+bool Server::MakeRoom() {
+  for (size_t looks = line_.size(); looks > 0; --looks) {
+    Guest& longest = *line_.front();
+    if (longest.connection.Expendable()) {
+      LeaveTheLine(longest);
+      longest.connection.Cancel();
+      return true;
+    }
+    // A request has just come to one that was idle, or the head is there and the body is on its
+    // way.
+    if (longest.connection.Idle()) {
+      StandInLine(longest);
+    } else {
+      LeaveTheLine(longest);
+    }
+  }
+  return false;
 }
 
 asio::awaitable<void> Server::TurnAway(Connection connection) {
@@ -114,10 +156,11 @@ asio::awaitable<void> Server::TurnAway(Connection connection) {
   co_await connection.Linger();
 }
 
-asio::awaitable<void> Server::Converse(Connections::iterator place) {
+asio::awaitable<void> Server::Converse(Guests::iterator place) {
   const ScopeExit left([this, place] {
-    connections_.erase(place);
-    if (connections_.empty()) emptied_.cancel();
+    LeaveTheLine(*place);
+    guests_.erase(place);
+    if (guests_.empty()) emptied_.cancel();
   });
   const auto state = co_await asio::this_coro::cancellation_state;
   try {
@@ -130,10 +173,13 @@ asio::awaitable<void> Server::Converse(Connections::iterator place) {
 }
 
 // One request and its response; false when the connection is to be closed.
-asio::awaitable<bool> Server::Exchange(Connection& connection) {
+asio::awaitable<bool> Server::Exchange(Guest& guest) {
+  Connection& connection = guest.connection;
+  StandInLine(guest);
   Result<Request> request = co_await connection.Read();
+  LeaveTheLine(guest);
   if (!request) {
-    if (request.error().code() != Code::kClosing) co_await Refuse(connection, request.error());
+    if (request.error().code() != Code::kClosing) co_await Refuse(guest, request.error());
     co_return false;
   }
   const std::string path = request->path;
@@ -160,22 +206,25 @@ asio::awaitable<bool> Server::Exchange(Connection& connection) {
   co_return sent.has_value() && connection.open();
 }
 
-asio::awaitable<void> Server::Refuse(Connection& connection, const Error& why) {
+asio::awaitable<void> Server::Refuse(Guest& guest, const Error& why) {
+  Connection& connection = guest.connection;
   log_.Debug("{}", why.ToString());
   const Result<> told =
       co_await connection.Write(Text(connection.refusal(), why.ToString() + "\n"));
-  if (told) co_await connection.Linger();
+  if (!told) co_return;
+  StandInLine(guest);
+  co_await connection.Linger();
 }
 
 asio::awaitable<void> Server::Drain(std::chrono::nanoseconds patience) {
   draining_ = true;
   for (Listener& listener : listeners_) listener.Close();
-  for (Connection& connection : connections_) {
-    if (connection.Idle()) connection.Cancel();
+  for (Guest& guest : guests_) {
+    if (guest.connection.Idle()) guest.connection.Cancel();
   }
   emptied_.expires_after(patience);
   bool late = false;
-  while (!connections_.empty() && !late) {
+  while (!guests_.empty() && !late) {
     const auto [woken] = co_await emptied_.async_wait(asio::as_tuple(asio::use_awaitable));
     late = !woken;
   }

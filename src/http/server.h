@@ -10,8 +10,10 @@
 //
 // Threads: one loop, on which the handler's coroutines run too, one a connection. Lifetime: it is
 // destroyed after Drain(), or unused; else it aborts. Failure: a refused request is answered with
-// the limit's status and a line of text; an exception that leaves the handler is a 500 and a line
-// in the log. Running out of file descriptors is logged once and waited out.
+// the limit's status and a line of text. Beyond the limit of connections, or of descriptors, the
+// one that has waited longest without a request makes room for a newcomer; if all of them have a
+// request running, the newcomer gets a 503. An exception that leaves the handler is a 500 and a
+// line in the log. Running out of file descriptors is logged once and waited out.
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -58,19 +60,22 @@ class Server {
   std::vector<std::string> endpoints() const;
   // Of the first endpoint that has one.
   uint16_t port() const;
-  size_t connections() const { return connections_.size(); }
+  size_t connections() const { return guests_.size(); }
 
  private:
   struct Listener;
-  using Connections = std::list<Connection>;
+  struct Guest;
+  using Guests = std::list<Guest>;
 
   boost::asio::awaitable<void> Accept(Listener& listener);
-  boost::asio::awaitable<void> Converse(Connections::iterator place);
-  boost::asio::awaitable<bool> Exchange(Connection& connection);
-  boost::asio::awaitable<void> Refuse(Connection& connection, const Error& why);
+  boost::asio::awaitable<void> Converse(Guests::iterator place);
+  boost::asio::awaitable<bool> Exchange(Guest& guest);
+  boost::asio::awaitable<void> Refuse(Guest& guest, const Error& why);
   boost::asio::awaitable<void> TurnAway(Connection connection);
   void Welcome(Fd socket);
-  void Leave(Connections::iterator place);
+  void StandInLine(Guest& guest);
+  void LeaveTheLine(Guest& guest);
+  bool MakeRoom();
 
   boost::asio::any_io_executor executor_;
   Handler handler_;
@@ -78,7 +83,8 @@ class Server {
   Log log_;
   Deadlines deadlines_;
   std::list<Listener> listeners_;
-  Connections connections_;
+  Guests guests_;
+  std::list<Guest*> line_;  // whose request's head has not come, the longest wait first
   size_t turned_away_ = 0;
   bool draining_ = false;
   boost::asio::steady_timer emptied_;  // cancelled when the last connection leaves during Drain()

@@ -155,20 +155,71 @@ TEST_F(ServerTest, AFailingHandlerIsA500AndTheConnectionGoesOn) {
   });
 }
 
-TEST_F(ServerTest, MoreConnectionsThanAllowedAreTurnedAway) {
-  limits.connections = 1;
+TEST_F(ServerTest, WhenAllRunRequestsMoreConnectionsThanAllowedAreTurnedAway) {
+  limits.connections = 2;
   Listen();
   Run([&]() -> asio::awaitable<void> {
-    std::optional<Peer> first(Connect());
-    first->Say(kGet);
-    EXPECT_THAT(co_await first->Hear(1), StartsWith("HTTP/1.1 200 OK\r\n"));
-    const std::string refused = co_await Ask(std::string(kGet));
-    EXPECT_THAT(refused, StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
-    EXPECT_THAT(refused, HasSubstr("Connection: close\r\n"));
-    first.reset();
-    co_await Until(loop, [&] { return server->connections() == 0; });
+    Peer waits = Connect();
+    Peer sends = Connect();
+    waits.Say("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    sends.Say("POST /echo HTTP/1.0\r\nContent-Length: 3\r\n\r\ny");
+    co_await Until(loop, [&] { return waiting.size() == 1; });
+    for (int i = 0; i < 3; ++i) {
+      const std::string refused = co_await Ask(std::string(kGet));
+      EXPECT_THAT(refused, StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
+      EXPECT_THAT(refused, HasSubstr("Connection: close\r\n"));
+    }
+    sends.Say("es");
+    EXPECT_THAT(co_await sends.HearToTheEnd(), EndsWith("POST /echo yes"));
+    EXPECT_THAT(co_await Ask("GET /echo HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
+    waiting.front()->cancel();
+    EXPECT_THAT(co_await waits.Hear(1), StartsWith("HTTP/1.1 200 OK\r\n"));
+  });
+}
+
+TEST_F(ServerTest, TheLongestWaitWithoutARequestMakesRoomForANewcomer) {
+  limits.connections = 3;
+  Listen();
+  Run([&]() -> asio::awaitable<void> {
+    Peer busy = Connect();
+    busy.Say("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    co_await Until(loop, [&] { return waiting.size() == 1; });
+    Peer drips = Connect();
+    drips.Say("G");
+    Peer kept = Connect();
+    kept.Say(kGet);
+    EXPECT_THAT(co_await kept.Hear(1), StartsWith("HTTP/1.1 200 OK\r\n"));
+    drips.Say("ET /ech");
+    EXPECT_THAT(co_await Ask("GET /echo HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_EQ(co_await drips.HearToTheEnd(), "") << "the first to go, however often it says a word";
+    co_await Until(loop, [&] { return server->connections() == 2; });
+    kept.Say(kGet);
+    EXPECT_THAT(co_await kept.Hear(1), StartsWith("HTTP/1.1 200 OK\r\n")) << "the room was enough";
+    Peer third = Connect();
+    Peer fourth = Connect();
+    EXPECT_EQ(co_await kept.HearToTheEnd(), "") << "now it has waited longest";
+    waiting.front()->cancel();
+    EXPECT_THAT(co_await busy.Hear(1), StartsWith("HTTP/1.1 200 OK\r\n"));
+  });
+}
+
+TEST_F(ServerTest, ACrowdThatSaysNothingKeepsNobodyOut) {
+  limits.connections = 20;
+  Listen();
+  Run([&]() -> asio::awaitable<void> {
+    std::vector<Peer> crowd;
+    for (int i = 0; i < 100; ++i) {
+      crowd.push_back(Connect());
+      // Nothing, the beginning of a head, or what is refused and never read.
+      if (i % 3 > 0) crowd.back().Say(i % 3 == 1 ? "G" : "\n\n");
+      if (i % 10 == 0) {
+        EXPECT_THAT(co_await Ask("GET /echo HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
+      }
+    }
+    co_await Until(loop, [&] { return server->connections() <= 20; });
     EXPECT_THAT(co_await Ask("GET /echo HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
   });
+  EXPECT_EQ(handled, 11);
 }
 
 TEST_F(ServerTest, WithoutDescriptorsItWaitsAndDoesNotSpin) {

@@ -35,6 +35,7 @@ class Session {
   int refusal() const { return refusal_; }
   bool Quiet() const { return inbox_.empty() && !parser_.head_done() && !writing_; }
   bool Idle() const { return idle_; }
+  bool Expendable();
   bool open() const { return !ended_; }
   Stream& stream() { return stream_; }
 
@@ -65,6 +66,7 @@ class Session {
   bool writing_ = false;    // a response has begun and is not whole
   bool timed_out_ = false;  // why the last wait ended
   bool in_head_ = false;    // the deadline of the head counts
+  bool lingering_ = false;
   bool in_body_ = false;
   std::chrono::steady_clock::time_point body_begun_{};
 

@@ -1,3 +1,5 @@
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -22,6 +24,12 @@ Session::Session(Deadlines& deadlines, Fd socket, const Limits& limits)
 void Session::Cancel() {
   cancelled_ = ended_ = true;
   stream_.Cancel();
+}
+
+bool Session::Expendable() {
+  if (lingering_ || (in_head_ && !parser_.head_done())) return true;
+  int unread = 0;
+  return idle_ && ::ioctl(stream_.fd(), FIONREAD, &unread) == 0 && unread == 0;
 }
 
 std::unexpected<Error> Session::Refuse(int status, Code code, std::string_view why) {
@@ -114,6 +122,7 @@ asio::awaitable<Result<Request>> Session::Read() {
     if (parser_.done()) break;
   }
   watch_.Disarm();
+  in_head_ = false;
   http11_ = parser_.http11();
   Request request = parser_.Take();
   keep_alive_ = request.keep_alive;
@@ -122,7 +131,7 @@ asio::awaitable<Result<Request>> Session::Read() {
 }
 
 asio::awaitable<void> Session::Linger() {
-  ended_ = true;
+  ended_ = lingering_ = true;
   stream_.ShutDownSending();
   watch_.Arm(limits_.linger);
   while (!cancelled_) {
