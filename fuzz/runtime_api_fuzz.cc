@@ -56,14 +56,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   calls.Give("id-0", "{}");
   calls.Give("id-1", "{}");
   calls.End();
-  godwit::aws::RuntimeSession session(loop.get_executor(), godwit::Fd(ends[1]), calls,
+  godwit::aws::RuntimeSession::Upload upload = nullptr;
+  godwit::aws::RuntimeSession session(loop.get_executor(), godwit::Fd(ends[1]), calls, upload,
                                       NobodyIsDead);
   Require(session.Start(godwit::functions::SavedSession::Awaiting::kRequest).has_value());
   const std::string text(reinterpret_cast<const char*>(data), size);
   asio::co_spawn(loop, Say(peer, text), asio::detached);
   asio::co_spawn(loop, HearToTheEnd(peer), asio::detached);
   loop.run();
-  Require(session.ended());
+  Require(session.ended() && upload == nullptr);
   size_t answered = 0;
   for (const std::string& entry : calls.log) answered += !entry.starts_with("init ");
   Require(answered <= calls.handed_out && calls.handed_out <= 2);

@@ -32,6 +32,7 @@ class FakeCalls : public functions::RuntimeCalls {
   std::vector<std::string> log;  // "respond ID BODY", "fail ID TYPE BODY", "init TYPE BODY"
   size_t waiting = 0;            // in AwaitNext()
   size_t handed_out = 0;
+  mutable size_t asked_if_runs = 0;
 
   void Give(functions::Invocation invocation) {
     queue_.push_back(std::move(invocation));
@@ -70,6 +71,10 @@ class FakeCalls : public functions::RuntimeCalls {
     next.function_arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
     next.deadline.since_epoch = std::chrono::milliseconds(1234567890123);
     co_return next;
+  }
+  bool Runs(std::string_view id) const override {
+    ++asked_if_runs;
+    return handed_out > 0 && running_.id.text == id;
   }
   Result<> Respond(const std::string& id, std::string payload) override {
     return Answered("respond", id, payload.size() < 100 ? payload : std::to_string(payload.size()));

@@ -25,8 +25,7 @@ using functions::SavedSession;
 
 namespace {
 
-constexpr size_t kMaxSessions =
-    64;  // a function that opens more would eat up the node's descriptors
+constexpr size_t kMaxSessions = 16;  // more would eat up the node's descriptors and memory
 constexpr auto kRest = std::chrono::milliseconds(100);  // when the node has no descriptors left
 
 class RuntimeApi : public functions::RuntimeEndpoint {
@@ -65,6 +64,7 @@ class RuntimeApi : public functions::RuntimeEndpoint {
   RuntimeCalls& calls_;
   Log log_;
   asio::posix::stream_descriptor listener_;
+  RuntimeSession::Upload upload_ = nullptr;
   std::list<Session> sessions_;
   Gate gate_;
 };
@@ -93,7 +93,7 @@ asio::awaitable<void> RuntimeApi::Accept() {
 }
 
 Result<> RuntimeApi::Serve(Fd socket, SavedSession::Awaiting from) {
-  auto session = std::make_shared<RuntimeSession>(executor_, std::move(socket), calls_,
+  auto session = std::make_shared<RuntimeSession>(executor_, std::move(socket), calls_, upload_,
                                                   [this] { return EndDead(); });
   GODWIT_TRY(session->Start(from));
   sessions_.push_back(std::move(session));

@@ -22,9 +22,18 @@ using functions::SavedSession;
 
 namespace {
 
+using std::chrono_literals::operator""s;
+
 // A response that is somewhat too large is read to its end, so that the refusal can be read on the
 // same connection.
-constexpr size_t kMostRead = 2 * functions::kMaxResponse;
+constexpr size_t kMostRead = functions::kMaxResponse + (1 << 20);
+// Bodies that nobody asked for are read, and refused in turn, up to here.
+constexpr size_t kMostUnasked = 16 << 10;
+// From its first byte to the end of its head, and of a body that nobody asked for. Generous: a
+// function may have a small share of a processor. A response may be streamed for as long as its
+// call may run.
+constexpr Nanos kHeadTime = 30s;
+constexpr Nanos kBodyTime = 60s;
 
 // Without it an answer would wait for the acknowledgement of the one before (Nagle's algorithm, RFC
 // 896).
@@ -41,13 +50,14 @@ bool IsResponseMode(std::string_view mode) {
 }  // namespace
 
 RuntimeSession::RuntimeSession(asio::any_io_executor executor, Fd socket,
-                               functions::RuntimeCalls& calls, EndDead end_dead)
-    : calls_(calls), end_dead_(std::move(end_dead)), gate_(executor) {
-  limits_.body_bytes = [this](std::string_view, std::string_view path) {
-    upload_path_ = path;
-    return kMostRead;
+                               functions::RuntimeCalls& calls, Upload& upload, EndDead end_dead)
+    : calls_(calls), upload_(upload), end_dead_(std::move(end_dead)), gate_(executor) {
+  limits_.body_bytes = [this](std::string_view method, std::string_view path) {
+    return BodyLimit(method, path);
   };
-  limits_.idle = limits_.head = limits_.body = limits_.write = Nanos::zero();
+  limits_.idle = limits_.write = Nanos::zero();
+  limits_.head = kHeadTime;
+  limits_.body = kBodyTime;
   SendAtOnce(socket.get());
   connection_.emplace(std::move(executor), std::move(socket), limits_);
 }
@@ -57,6 +67,26 @@ Result<> RuntimeSession::Start(SavedSession::Awaiting from) { return gate_.Spawn
 asio::awaitable<void> RuntimeSession::Stop() {
   co_await gate_.Close();
   connection_.reset();
+}
+
+// Asked once a request, when its head has come and it has a body.
+size_t RuntimeSession::BodyLimit(std::string_view method, std::string_view path) {
+  body_method_ = method;
+  body_path_ = path;
+  limits_.body = kBodyTime;
+  const RuntimeRoute route = FindRuntimeRoute(method, path);
+  const bool wanted =
+      route.call == RuntimeCall::kInitError ||
+      ((route.call == RuntimeCall::kResponse || route.call == RuntimeCall::kError) &&
+       calls_.Runs(route.id));
+  if (!wanted || (upload_ != nullptr && upload_ != this)) return kMostUnasked;
+  upload_ = this;
+  limits_.body = Nanos::zero();
+  return kMostRead;
+}
+
+void RuntimeSession::EndUpload() {
+  if (upload_ == this) upload_ = nullptr;
 }
 
 bool RuntimeSession::IsDead() const {
@@ -76,7 +106,9 @@ asio::awaitable<void> RuntimeSession::Run(SavedSession::Awaiting from) {
       break;
     }
     goes_on = co_await Serve(*std::move(request));
+    EndUpload();
   }
+  EndUpload();
   connection_.reset();
 }
 
@@ -154,10 +186,16 @@ asio::awaitable<void> RuntimeSession::Refuse(const Error& why) {
   http::Response response =
       RuntimeRefusal(connection_->refusal(), "InvalidRequest", why.ToString());
   if (connection_->refusal() == 413) {
-    const RuntimeRoute route = FindRuntimeRoute("POST", upload_path_);
-    response = RuntimeVerdict(route.id.empty() ? Fail(Code::kTooLarge, "the body is too large")
-                                               : TooLarge(route.id));
+    const RuntimeRoute route = FindRuntimeRoute(body_method_, body_path_);
+    if (route.id.empty()) {
+      response = RuntimeVerdict(Fail(Code::kTooLarge, "the body is too large"));
+    } else if (upload_ != this && calls_.Runs(route.id)) {
+      response = RuntimeVerdict(Fail(Code::kConflict, "another connection sends a response"));
+    } else {
+      response = RuntimeVerdict(TooLarge(route.id));
+    }
   }
+  EndUpload();
   response.close = true;
   if (co_await connection_->Write(std::move(response))) co_await connection_->Linger();
 }

@@ -3,11 +3,14 @@
 // One connection of a function to its Runtime API: requests are answered in order until the peer
 // leaves.
 //
-// GET .../next waits for days if need be, hence no time-outs here: the function may be frozen at
-// any byte. A session is either between two steps, or waits for a request, or for an invocation;
-// Hold() is possible in the two waits only. Threads: the loop. Lifetime: `calls` outlives it; after
-// Start() it is destroyed when ended(), or after Stop(). Failure: a connection that breaks ends its
-// session in silence; the function's end is noticed elsewhere.
+// GET .../next waits for days if need be, and so does the wait for a request. One that has begun
+// has to come to its end in time, or with its call; an instance is not put away in its middle. A
+// large body is taken for the call that runs, or for a failed start, and of one connection at a
+// time, so that a function cannot fill the node's memory. A session is either between two steps, or
+// waits for a request, or for an invocation; Hold() is possible in the two waits only. Threads: the
+// loop. Lifetime: `calls` outlives it; after Start() it is destroyed when ended(), or after Stop().
+// Failure: a connection that breaks ends its session in silence; the function's end is noticed
+// elsewhere.
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <functional>
@@ -29,11 +32,15 @@ class RuntimeSession {
   // Ends other sessions that wait for an invocation on behalf of nobody; false if there are none.
   using EndDead = std::function<boost::asio::awaitable<bool>()>;
 
+  // The one large body that an instance may be sending: the session that takes it, or none.
+  using Upload = const RuntimeSession*;
+
+  // `upload`, of the instance, outlives it.
   RuntimeSession(boost::asio::any_io_executor executor, Fd socket, functions::RuntimeCalls& calls,
-                 EndDead end_dead);
+                 Upload& upload, EndDead end_dead);
   RuntimeSession(const RuntimeSession&) = delete;
   RuntimeSession& operator=(const RuntimeSession&) = delete;
-  ~RuntimeSession() = default;
+  ~RuntimeSession() { EndUpload(); }
 
   // Serves from this point of the conversation on.
   Result<> Start(functions::SavedSession::Awaiting from);
@@ -52,6 +59,8 @@ class RuntimeSession {
  private:
   enum class Stage { kWorking, kReading, kAwaitingNext };
 
+  size_t BodyLimit(std::string_view method, std::string_view path);
+  void EndUpload();
   boost::asio::awaitable<void> Run(functions::SavedSession::Awaiting from);
   boost::asio::awaitable<bool> Serve(http::Request request);
   boost::asio::awaitable<bool> AnswerNext();
@@ -62,9 +71,10 @@ class RuntimeSession {
   Result<> CheckQueues() const;
 
   functions::RuntimeCalls& calls_;
+  Upload& upload_;
   EndDead end_dead_;
   http::Limits limits_;
-  std::string upload_path_;  // of the request whose body is being read
+  std::string body_method_, body_path_;  // of the request whose body is being read
   std::optional<http::Connection> connection_;
   Stage stage_ = Stage::kWorking;
   bool deaf_ = false;

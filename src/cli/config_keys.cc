@@ -121,7 +121,8 @@ const std::array<ConfigKey, 13> kKeys = {{
      "TooManyRequestsException.",
      [](NodeConfig& c, const std::string& t) { return SetCount(c.max_queue, t, 0); }},
     {"max_connections", Kind::kCount, "N", "1024", "4096",
-     "Connections served at once. A caller that waits for a call that is put away holds one.",
+     "Connections served at once; beyond, the longest idle one is closed. A caller that waits "
+     "holds one.",
      [](NodeConfig& c, const std::string& t) { return SetCount(c.max_connections, t, 1); }},
     {"result_keep", Kind::kSpan, "DURATION", "24h", "7d",
      "How long the result of an asynchronous call is kept after it ended.",

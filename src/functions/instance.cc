@@ -210,9 +210,7 @@ asio::awaitable<Result<RuntimeCalls::Next>> Instance::AwaitNext() {
 }
 
 Result<> Instance::Respond(const std::string& id, std::string payload) {
-  if (!call_ || !delivered_ || call_->invocation.id.text != id) {
-    return godwit::Fail(Code::kNotFound, "no call '{}' runs here", id);
-  }
+  if (!Runs(id)) return godwit::Fail(Code::kNotFound, "no call '{}' runs here", id);
   Outcome outcome;
   outcome.payload = std::move(payload);
   Finish(std::move(outcome));
@@ -220,9 +218,7 @@ Result<> Instance::Respond(const std::string& id, std::string payload) {
 }
 
 Result<> Instance::Fail(const std::string& id, std::string, std::string body) {
-  if (!call_ || !delivered_ || call_->invocation.id.text != id) {
-    return godwit::Fail(Code::kNotFound, "no call '{}' runs here", id);
-  }
+  if (!Runs(id)) return godwit::Fail(Code::kNotFound, "no call '{}' runs here", id);
   Outcome outcome;
   outcome.payload = std::move(body);
   outcome.function_error = "Unhandled";

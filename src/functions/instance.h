@@ -103,6 +103,9 @@ class Instance final : public RuntimeCalls {
 
   // RuntimeCalls.
   boost::asio::awaitable<Result<Next>> AwaitNext() override;
+  bool Runs(std::string_view id) const override {
+    return call_ && delivered_ && call_->invocation.id.text == id;
+  }
   Result<> Respond(const std::string& id, std::string payload) override;
   Result<> Fail(const std::string& id, std::string error_type, std::string body) override;
   Result<> InitFailed(std::string error_type, std::string body) override;

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -36,6 +37,8 @@ class RuntimeCalls {
   // Waits for the next invocation, for days if need be; kClosing when the instance ends.
   // May be awaited by one connection at a time: a second one gets kConflict.
   virtual boost::asio::awaitable<Result<Next>> AwaitNext() = 0;
+  // Whether `id` is the running call: one that was handed out and is not answered.
+  virtual bool Runs(std::string_view id) const = 0;
   // kNotFound if `id` is not the running call (Lambda: 400 InvalidRequestID).
   virtual Result<> Respond(const std::string& id, std::string payload) = 0;
   // A handled failure: `body` is Lambda's error object as the runtime sent it.
