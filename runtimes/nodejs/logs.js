@@ -11,8 +11,8 @@ function setRequestId(id) {
   requestId = id;
 }
 
-// Standard output is a pipe here. Node would write to it later when it is full, and make every other
-// write to it fail with EAGAIN meanwhile; nobody could say then what came before what.
+// Standard output is a pipe here. When it is full, Node would write to it later, and make every
+// other write to it fail with EAGAIN meanwhile; nobody could say then what came before what.
 for (const stream of [process.stdout, process.stderr]) stream._handle?.setBlocking?.(true);
 
 // Synchronous: a process that is killed takes its buffers with it.
