@@ -55,7 +55,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, size_t size) {
   const std::string salt(32, 's');
   const bool odd = size % 2 == 1;
   const Fd fd = MemoryFile("");
-  Must(WriteBlob(fd.get(), Content(std::span(&bytes, 1)),
+  Tail none;
+  Must(WriteBlob(fd.get(), Content(std::span(&bytes, 1)), none,
                  {.id = kId,
                   .seal_key = kSealKey,
                   .salt = salt,

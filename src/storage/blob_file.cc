@@ -52,11 +52,28 @@ void Grow(std::string& buffer, size_t size) {
   if (buffer.size() < size) buffer.resize(size);
 }
 
+// The `size` bytes from `at` on of the content with its tail, in place or in `scratch`.
+Result<std::string_view> PlainAt(const Content& content, Tail& tail, uint64_t at, uint32_t size,
+                                 std::string& scratch) {
+  if (at + size <= content.size()) return content.At(at, size, scratch);
+  const size_t front = content.size() - std::min(content.size(), at);
+  if (front > 0) {
+    const std::string_view first = content.At(at, front, scratch);
+    if (first.data() != scratch.data()) scratch.assign(first);
+  }
+  Grow(scratch, size);
+  GODWIT_TRY(
+      tail.Read(at + front - content.size(), std::span(scratch).subspan(front, size - front)));
+  return std::string_view(scratch).substr(0, size);
+}
+
 }  // namespace
 
-Result<> WriteBlob(int fd, const Content& content, const BlobMaking& making, Crew& crew,
+Result<> WriteBlob(int fd, const Content& content, Tail& tail, const BlobMaking& making, Crew& crew,
                    Benches& benches) {
-  BlobHeader header{.cipher = making.cipher, .plain_bytes = content.size()};
+  BlobHeader header{.cipher = making.cipher,
+                    .unique = making.unique,
+                    .plain_bytes = content.size() + tail.bytes()};
   making.salt.copy(header.salt.data(), header.salt.size());
   const std::string header_bytes = EncodeBlobHeader(header);
   const Digest subkey = Subkey(making.seal_key, making.cipher, making.salt);
@@ -64,10 +81,13 @@ Result<> WriteBlob(int fd, const Content& content, const BlobMaking& making, Cre
   std::atomic<uint64_t> end = header.FrontBytes();
   FirstError failure;
   crew.ForEach(entries.size(), [&](size_t i) {
-    if (failure) return;
+    if (failure) return tail.GiveUp();
     const Benches::Lent bench(benches);
     const uint32_t size = header.PlainOf(i);
-    const std::string_view plain = content.At(uint64_t{i} * header.chunk_bytes, size, bench->plain);
+    const Result<std::string_view> read =
+        PlainAt(content, tail, uint64_t{i} * header.chunk_bytes, size, bench->plain);
+    if (!read) return failure.Note(std::unexpected(read.error()));
+    const std::string_view plain = *read;
     Grow(bench->stored, size + Seal::kTagBytes);
     char* const stored = bench->stored.data();
     const size_t packed = bench->packer.Pack(making.packing, plain, {stored, size});

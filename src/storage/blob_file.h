@@ -17,6 +17,7 @@
 #include "storage/blob_format.h"
 #include "storage/content.h"
 #include "storage/crew.h"
+#include "storage/tail.h"
 #include "storage/workbench.h"
 
 namespace godwit::storage {
@@ -27,10 +28,11 @@ struct BlobMaking {
   std::string_view salt;  // 32 bytes, never used before
   Cipher cipher;
   Packing packing;
+  bool unique = false;  // the name is no hash of the content
 };
 
-// Writes the blob of `content` to the empty file `fd`.
-Result<> WriteBlob(int fd, const Content& content, const BlobMaking& making, Crew& crew,
+// Writes the blob of `content`, and of `tail` behind it, to the empty file `fd`.
+Result<> WriteBlob(int fd, const Content& content, Tail& tail, const BlobMaking& making, Crew& crew,
                    Benches& benches);
 
 class BlobFile {

@@ -39,7 +39,8 @@ Written Write(std::string_view text, Cipher cipher, Packing packing) {
   const Content content(std::span(&text, 1));
   const Fd fd = MemoryFile("");
   Written written{.id = HashContent(HashKeys(node_key), content, crew, benches), .bytes = ""};
-  const auto done = WriteBlob(fd.get(), content,
+  Tail none;
+  const auto done = WriteBlob(fd.get(), content, none,
                               {.id = written.id,
                                .seal_key = seal_key,
                                .salt = salt_bytes,

@@ -42,7 +42,7 @@ std::string EncodeBlobHeader(const BlobHeader& header) {
   std::string bytes(kMagic);
   Append(bytes, kVersion);
   Append(bytes, static_cast<uint8_t>(header.cipher));
-  Append(bytes, uint8_t{0});
+  Append(bytes, static_cast<uint8_t>(header.unique ? 1 : 0));
   Append(bytes, header.chunk_bytes);
   Append(bytes, header.plain_bytes);
   bytes.append(header.salt.data(), header.salt.size());
@@ -59,14 +59,15 @@ Result<BlobHeader> DecodeBlobHeader(std::string_view bytes, uint64_t file_bytes)
   }
   BlobHeader header;
   const auto cipher = Take<uint8_t>(bytes);
-  const auto reserved = Take<uint8_t>(bytes);
+  const auto naming = Take<uint8_t>(bytes);
+  header.unique = naming == 1;
   header.cipher = static_cast<Cipher>(cipher);
   header.chunk_bytes = Take<uint32_t>(bytes);
   header.plain_bytes = Take<uint64_t>(bytes);
   bytes.copy(header.salt.data(), header.salt.size());
   const bool known_cipher =
       header.cipher == Cipher::kAes256Gcm || header.cipher == Cipher::kChaCha20Poly1305;
-  if (!known_cipher || reserved != 0 || !std::has_single_bit(header.chunk_bytes) ||
+  if (!known_cipher || naming > 1 || !std::has_single_bit(header.chunk_bytes) ||
       header.chunk_bytes < kLeastBlobChunk || header.chunk_bytes > kMostBlobChunk) {
     return Fail(Code::kCorrupt, "its header holds what no blob has");
   }

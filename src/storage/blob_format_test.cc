@@ -57,7 +57,7 @@ TEST(BlobFormatTest, RefusesHeadersThatCannotBe) {
   EXPECT_EQ(code_with(0, 'G'), Code::kCorrupt) << "magic";
   EXPECT_EQ(code_with(8, 2), Code::kUnsupported) << "version";
   EXPECT_EQ(code_with(10, 3), Code::kCorrupt) << "cipher";
-  EXPECT_EQ(code_with(11, 1), Code::kCorrupt) << "reserved";
+  EXPECT_EQ(code_with(11, 2), Code::kCorrupt) << "naming";
   EXPECT_EQ(code_with(12, 1), Code::kCorrupt) << "chunk size";
   EXPECT_EQ(code_with(15, 1), Code::kCorrupt) << "chunk size";
   EXPECT_EQ(code_with(23, 1), Code::kCorrupt) << "a size that the file cannot hold";

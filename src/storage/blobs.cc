@@ -103,18 +103,31 @@ struct Blobs::Parts {
     return SyncDirectory(root);
   }
 
-  Result<> Write(const BlobId& id, const Digest& digest, const Content& content,
+  Result<> Write(const BlobId& id, const Content& content, Tail& tail, bool unique,
                  PutOptions options) {
+    Result<> written = TryToWrite(id, content, tail, unique, options);
+    if (written) return {};
+    if (tail.failure()) return std::unexpected(*tail.failure());  // it is not the disk that failed
+    const std::string_view way = written.error().code() == Code::kNoSpace
+                                     ? "free some space there, or move the store with --data"
+                                     : "see what ails the disk";
+    return Fail(written.error().code(), "cannot keep {} bytes in '{}': {} ({})",
+                content.size() + tail.bytes(), root, written.error().ToString(), way);
+  }
+
+  Result<> TryToWrite(const BlobId& id, const Content& content, Tail& tail, bool unique,
+                      PutOptions options) {
     const bool durable = options.durability == Durability::kDurable;
     if (GODWIT_FAULT_FAILS(kImageStoreFull)) return FailErrno(ENOSPC, "a fault was asked for");
     const std::string salt = entropy.Bytes(kSaltBytes);
     GODWIT_TRY(NewFile file, NewFile::In(root, ToHex(salt)));
-    GODWIT_TRY(WriteBlob(file.get(), content,
-                         {.id = digest,
+    GODWIT_TRY(WriteBlob(file.get(), content, tail,
+                         {.id = DigestOf(id),
                           .seal_key = seal_key,
                           .salt = salt,
                           .cipher = FasterCipher(),
-                          .packing = options.packing},
+                          .packing = options.packing,
+                          .unique = unique},
                          crew, benches));
     if (durable && ::fdatasync(file.get()) != 0) return FailErrno(errno, "cannot sync");
     const std::string folder = FolderOf(id);
@@ -155,13 +168,15 @@ Result<BlobId> Blobs::Put(std::span<const std::string_view> parts, PutOptions op
     if (options.durability == Durability::kDurable) GODWIT_TRY(Sync(id));
     return id;
   }
-  if (Result<> written = parts_->Write(id, digest, content, options); !written) {
-    const std::string_view way = written.error().code() == Code::kNoSpace
-                                     ? "free some space there, or move the store with --data"
-                                     : "see what ails the disk";
-    return Fail(written.error().code(), "cannot keep {} bytes in '{}': {} ({})", content.size(),
-                parts_->root, written.error().ToString(), way);
-  }
+  Tail none;
+  GODWIT_TRY(parts_->Write(id, content, none, false, options));
+  return id;
+}
+
+Result<BlobId> Blobs::PutUnique(std::span<const std::string_view> parts, Tail& tail,
+                                PutOptions options) {
+  BlobId id{ToHex(parts_->entropy.Bytes(sizeof(Digest)))};
+  GODWIT_TRY(parts_->Write(id, Content(parts), tail, true, options));
   return id;
 }
 
@@ -242,6 +257,9 @@ Result<> Blobs::Stream(const BlobId& id, const std::function<Result<>(std::strin
 }
 
 Result<> Blobs::Check(const BlobId& id) {
+  const Result<BlobFile> file = parts_->OpenBlob(id);
+  if (!file) return parts_->Explain(file.error(), "read", id);
+  if (file->header().unique) return Stream(id, [](std::string_view) { return Result<>(); });
   RunningHash hash(parts_->hash_keys);
   GODWIT_TRY(Stream(id, [&](std::string_view chunk) -> Result<> {
     hash.Add(chunk);

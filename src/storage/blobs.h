@@ -4,13 +4,13 @@
 //
 // For what is written once and then only read: function code, process images. A blob's name is a
 // keyed hash of its content, so equal content is kept once, and a name says nothing to who lacks
-// the node key. Files are encrypted and authenticated chunk by chunk (docs/formats/blob.md):
-// damage, a change, a cut-off or a swapped file never yields wrong bytes. Threads: any,
-// concurrently, but not the loop, for every call reads or writes the disk. Large content is worked
-// on by the caller's thread and helpers together. Who removes a blob answers for nobody putting or
-// reading it meanwhile. Failure: kNotFound, kCorrupt (also kUnsupported: written by a newer
-// program), kNoSpace, kTooLarge; each names the blob and the way out. A failed Put() leaves nothing
-// behind.
+// the node key; or it is random, for content that is never put twice. Files are encrypted and
+// authenticated chunk by chunk (docs/formats/blob.md): damage, a change, a cut-off or a swapped
+// file never yields wrong bytes. Threads: any, concurrently, but not the loop, for every call reads
+// or writes the disk. Large content is worked on by the caller's thread and helpers together. Who
+// removes a blob answers for nobody putting or reading it meanwhile. Failure: kNotFound, kCorrupt
+// (also kUnsupported: written by a newer program), kNoSpace, kTooLarge; each names the blob and the
+// way out. A failed Put() leaves nothing behind.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,6 +25,7 @@
 #include "base/files.h"
 #include "storage/node_key.h"
 #include "storage/pack.h"
+#include "storage/tail.h"
 
 namespace godwit::storage {
 
@@ -52,6 +53,9 @@ class Blobs {
   // Keeps the parts, joined, as one blob. Content that is there already is not written again, but
   // is made as durable as asked.
   Result<BlobId> Put(std::span<const std::string_view> parts, PutOptions options);
+  // Keeps the parts and `tail` behind them as a blob of their own, under a random name: for what is
+  // never put twice, such as a process image, and for what can be read only once.
+  Result<BlobId> PutUnique(std::span<const std::string_view> parts, Tail& tail, PutOptions options);
   // Makes an earlier kCached Put() durable.
   Result<> Sync(const BlobId& id);
 
@@ -63,7 +67,7 @@ class Blobs {
   // Hands the content to `sink`, in order, in chunks of at most 4 MiB, one call at a time but on
   // changing threads. Every chunk is authentic, but only success says that all came.
   Result<> Stream(const BlobId& id, const std::function<Result<>(std::string_view)>& sink);
-  // Reads it all, and checks that the content still has this name.
+  // Reads it all, and checks that the content still has this name, if the name is a hash.
   Result<> Check(const BlobId& id);
 
   // What the content has, and what it takes on disk.

@@ -104,6 +104,46 @@ TEST_F(BlobsTest, PartsAreJoined) {
   EXPECT_EQ(*nothing, *Put(""));
 }
 
+TEST_F(BlobsTest, AUniqueBlobHasANameOfItsOwnAndATail) {
+  for (const size_t size : {size_t{0}, size_t{10}, size_t{524'288}, size_t{3'000'000}}) {
+    const std::string content = Memory(size + 700'000, 12);
+    const std::string_view front = std::string_view(content).substr(0, 700'000);
+    std::vector<BlobId> ids;
+    for (int i = 0; i < 2; ++i) {
+      size_t at = front.size();
+      Tail tail(size, [&](std::span<char> into) -> Result<> {
+        content.copy(into.data(), into.size(), at);
+        at += into.size();
+        return {};
+      });
+      ids.push_back(*blobs_->PutUnique(std::span(&front, 1), tail, kCached));
+      EXPECT_EQ(at, content.size());
+      EXPECT_EQ(*blobs_->Get(ids.back(), kNoLimit), content);
+      EXPECT_TRUE(blobs_->Check(ids.back()).has_value());
+    }
+    EXPECT_NE(ids[0], ids[1]);
+    EXPECT_NE(ids[0], *Put(content));
+    ASSERT_EQ(::rename(PathOf(ids[0]).c_str(), PathOf(ids[1]).c_str()), 0);
+    EXPECT_EQ(blobs_->Check(ids[1]).error().code(), Code::kCorrupt) << "a name is bound to a file";
+  }
+}
+
+TEST_F(BlobsTest, ATailThatFailsLeavesNothingBehind) {
+  for (const int good : {0, 1, 5}) {
+    int calls = 0;
+    Tail tail(5'000'000, [&](std::span<char> into) -> Result<> {
+      if (calls++ == good) return Fail(Code::kBusy, "it moved");
+      std::ranges::fill(into, 'x');
+      return {};
+    });
+    const auto put = blobs_->PutUnique({}, tail, kCached);
+    ASSERT_FALSE(put.has_value());
+    EXPECT_EQ(put.error().ToString(), "it moved");
+    EXPECT_EQ(calls, good + 1);
+  }
+  EXPECT_THAT(*blobs_->List(), IsEmpty());
+}
+
 TEST_F(BlobsTest, TheNameIsTheContentAndTheKey) {
   const auto id = Put("content");
   ASSERT_TRUE(id.has_value());
@@ -236,6 +276,12 @@ TEST_F(BlobsTest, AFullDiskLeavesNothingBehindAndCanBeEmptied) {
                   HasSubstr("cannot keep 8000000 bytes in '" + disk.path() + "/blobs'"));
       EXPECT_THAT(full.error().ToString(), HasSubstr("free some space"));
     }
+    Tail tail(large.size(), [](std::span<char> into) -> Result<> {
+      std::ranges::fill(into, 'x');
+      return {};
+    });
+    EXPECT_EQ(blobs->PutUnique({}, tail, {Durability::kCached, Packing::kNone}).error().code(),
+              Code::kNoSpace);
     EXPECT_THAT(*blobs->List(), ElementsAre(*kept));
     for (const auto& entry : std::filesystem::directory_iterator(disk.path() + "/blobs")) {
       EXPECT_TRUE(entry.is_directory()) << entry.path();
