@@ -2,14 +2,17 @@
 
 // A put-away instance as one sealed blob: manifest, CRIU's files, the content of its /tmp.
 //
-// Storing reads the staged files where they lie (memory mapped, no copy); fetching writes them
-// back. Threads: the pool. Failure: kNoSpace with nothing left behind, kCorrupt for an image that
-// was cut or changed, naming it; a failed fetch may leave part of the files, which the caller
-// removes.
+// Storing reads CRIU's memory where it lies (mapped, no copy) and the tree of /tmp file by file
+// (tree.h); fetching writes them back. An image is never equal to another, so its blob has a name
+// of its own instead of a hash. Threads: the pool. Failure: kNoSpace with nothing left behind;
+// kUnsupported and kBusy, naming the place in /tmp, for what cannot be carried or changes
+// meanwhile; kCorrupt for an image that was cut or changed, naming it. A failed fetch may leave
+// part of the files, which the caller removes.
 #include <cstdint>
 #include <string>
 
 #include "base/error.h"
+#include "checkpoint/descent.h"  // EmptyDirectory
 #include "storage/blobs.h"
 
 namespace godwit::checkpoint {
@@ -27,11 +30,8 @@ struct StoredImage {
 Result<StoredImage> StoreImage(storage::Blobs& blobs, const ImagePlaces& places, std::string facts,
                                storage::PutOptions options);
 
-// Puts the files back and returns the facts. Files in /tmp are given to `uid`.
+// Puts the files back and returns the facts. /tmp must be empty; what is in it is given to `uid`.
 Result<std::string> FetchImage(storage::Blobs& blobs, const storage::BlobId& id,
                                const ImagePlaces& places, uint32_t uid);
-
-// Empties a directory, staying on its file system.
-void EmptyDirectory(const std::string& path);
 
 }  // namespace godwit::checkpoint

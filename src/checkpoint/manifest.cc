@@ -1,94 +1,223 @@
 #include "checkpoint/manifest.h"
 
 #include <algorithm>
-#include <boost/json.hpp>
+#include <limits>
 
+#include "base/bytes.h"
 #include "base/try.h"
 
 namespace godwit::checkpoint {
 namespace {
 
-namespace json = boost::json;
+using Kind = ImageEntry::Kind;
 
-constexpr int64_t kVersion = 1;
-constexpr std::string_view kKinds[] = {"criu", "file", "directory", "link"};
+constexpr std::string_view kMagic = "godwimag";
+constexpr uint32_t kVersion = 2;
+constexpr size_t kLongestName = 255;
+constexpr size_t kLongestTarget = 4096;
+constexpr uint32_t kModeBits = 07777;
+constexpr uint64_t kMostBytes = std::numeric_limits<int64_t>::max();
 
-// A relative path without empty, "." or ".." steps and without NUL.
-bool IsInside(std::string_view path) {
-  if (path.empty() || path.size() > 4096 || path.contains('\0')) return false;
-  while (true) {
-    const size_t slash = path.find('/');
-    const std::string_view step = path.substr(0, slash);
-    if (step.empty() || step == "." || step == "..") return false;
-    if (slash == std::string_view::npos) return true;
-    path.remove_prefix(slash + 1);
+template <typename Word>
+void Append(std::string& to, Word word) {
+  for (size_t i = 0; i < sizeof(Word); ++i)
+    to += static_cast<char>(static_cast<uint64_t>(word) >> (8 * i));
+}
+
+// Takes things off the front; past the end all is 0 and `ended` is set.
+struct Reader {
+  std::string_view left;
+  bool ended = false;
+
+  std::string_view Bytes(size_t count) {
+    if (count > left.size()) {
+      ended = true;
+      left = {};
+      return {};
+    }
+    const std::string_view bytes = left.substr(0, count);
+    left.remove_prefix(count);
+    return bytes;
+  }
+  template <typename Word>
+  Word Take() {
+    uint64_t word = 0;
+    const std::string_view bytes = Bytes(sizeof(Word));
+    for (size_t i = 0; i < bytes.size(); ++i)
+      word |= uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+    return static_cast<Word>(word);
+  }
+};
+
+bool HasStamp(Kind kind) {
+  return kind != Kind::kCriu && kind != Kind::kUp && kind != Kind::kAgain;
+}
+
+bool IsStep(std::string_view name) {
+  return !name.empty() && name.size() <= kLongestName && name != "." && name != ".." &&
+         !name.contains('/') && !name.contains('\0');
+}
+
+bool AreInOrder(const std::vector<Extent>& extents, uint64_t bytes) {
+  uint64_t end = 0;
+  for (const Extent& extent : extents) {
+    if (extent.bytes == 0 || extent.at < end || extent.at > bytes ||
+        extent.bytes > bytes - extent.at) {
+      return false;
+    }
+    end = extent.at + extent.bytes;
+  }
+  return true;
+}
+
+void AppendEntry(std::string& to, const ImageEntry& entry) {
+  Append(to, static_cast<uint8_t>(entry.kind));
+  Append(to, static_cast<uint16_t>(entry.name.size()));
+  to += entry.name;
+  if (HasStamp(entry.kind)) {
+    Append(to, static_cast<uint16_t>(entry.mode));
+    Append(to, entry.seconds);
+    Append(to, entry.nanoseconds);
+  }
+  switch (entry.kind) {
+    case Kind::kCriu:
+    case Kind::kFile:
+      Append(to, entry.bytes);
+      break;
+    case Kind::kSparse:
+      Append(to, entry.bytes);
+      Append(to, static_cast<uint32_t>(entry.extents.size()));
+      for (const Extent& extent : entry.extents) {
+        Append(to, extent.at);
+        Append(to, extent.bytes);
+      }
+      break;
+    case Kind::kLink:
+      Append(to, static_cast<uint16_t>(entry.target.size()));
+      to += entry.target;
+      break;
+    case Kind::kAgain:
+      Append(to, entry.first);
+      break;
+    case Kind::kDirectory:
+    case Kind::kUp:
+    case Kind::kFifo:
+      break;
   }
 }
 
-Result<ImageEntry> ParseEntry(const json::value& value) {
-  const auto* parts = value.if_array();
-  if (parts == nullptr || parts->size() != 5 || !(*parts)[0].is_string() ||
-      !(*parts)[1].is_string() || !(*parts)[2].is_int64() || !(*parts)[3].is_int64() ||
-      !(*parts)[4].is_int64()) {
-    return Fail(Code::kCorrupt,
-                "an entry of the manifest is not [kind, path, bytes, mode, modified]");
-  }
-  const std::string_view kind = (*parts)[0].get_string();
-  const auto* found = std::ranges::find(kKinds, kind);
-  if (found == std::end(kKinds))
-    return Fail(Code::kCorrupt, "the manifest has an entry of kind '{}'", kind);
+Result<ImageEntry> TakeEntry(Reader& from) {
   ImageEntry entry;
-  entry.kind = static_cast<ImageEntry::Kind>(found - std::begin(kKinds));
-  entry.path = std::string((*parts)[1].get_string());
-  if (!IsInside(entry.path) ||
-      (entry.kind == ImageEntry::Kind::kCriu && entry.path.contains('/'))) {
-    return Fail(Code::kCorrupt, "the manifest has an entry with the path '{}'", entry.path);
+  const auto kind = from.Take<uint8_t>();
+  if (kind < static_cast<uint8_t>(Kind::kCriu) || kind > static_cast<uint8_t>(Kind::kAgain))
+    return Fail(Code::kCorrupt, "the manifest has an entry of kind {}", kind);
+  entry.kind = static_cast<Kind>(kind);
+  entry.name = from.Bytes(from.Take<uint16_t>());
+  if (entry.kind == Kind::kUp ? !entry.name.empty() : !IsStep(entry.name)) {
+    return Fail(Code::kCorrupt, "the manifest has an entry with the name '{}'",
+                PercentEncode(entry.name));
   }
-  if ((*parts)[2].get_int64() < 0)
-    return Fail(Code::kCorrupt, "'{}' has a negative size in the manifest", entry.path);
-  entry.bytes = static_cast<uint64_t>((*parts)[2].get_int64());
-  entry.mode = static_cast<uint32_t>((*parts)[3].get_int64()) & 01777U;
-  entry.modified = (*parts)[4].get_int64();
+  if (HasStamp(entry.kind)) {
+    entry.mode = from.Take<uint16_t>();
+    entry.seconds = from.Take<int64_t>();
+    entry.nanoseconds = from.Take<uint32_t>();
+  }
+  if (entry.kind == Kind::kCriu || entry.kind == Kind::kFile || entry.kind == Kind::kSparse)
+    entry.bytes = from.Take<uint64_t>();
+  if (entry.kind == Kind::kSparse) {
+    const auto count = from.Take<uint32_t>();
+    for (uint32_t i = 0; i < count && !from.ended; ++i) {
+      const auto at = from.Take<uint64_t>();
+      entry.extents.push_back({at, from.Take<uint64_t>()});
+    }
+  }
+  if (entry.kind == Kind::kLink) entry.target = from.Bytes(from.Take<uint16_t>());
+  if (entry.kind == Kind::kAgain) entry.first = from.Take<uint32_t>();
+  if (from.ended) return Fail(Code::kCorrupt, "the manifest ends within an entry");
+  if (entry.mode > kModeBits || entry.nanoseconds > 999'999'999 || entry.bytes > kMostBytes ||
+      !AreInOrder(entry.extents, entry.bytes) || entry.target.size() > kLongestTarget ||
+      entry.target.contains('\0') || (entry.kind == Kind::kLink && entry.target.empty())) {
+    return Fail(Code::kCorrupt, "the manifest has an entry '{}' that cannot be",
+                PercentEncode(entry.name));
+  }
   return entry;
+}
+
+// What one entry may be depends on those before it.
+Result<> CheckOrder(const std::vector<ImageEntry>& entries) {
+  size_t depth = 0;
+  uint64_t bytes = 0;
+  bool in_tree = false;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const ImageEntry& entry = entries[i];
+    const bool bad = entry.kind == Kind::kCriu ? in_tree
+                     : entry.kind == Kind::kUp ? depth == 0
+                     : entry.kind == Kind::kAgain
+                         ? entry.first >= i || !HasStamp(entries[entry.first].kind) ||
+                               entries[entry.first].kind == Kind::kDirectory
+                         : false;
+    if (bad) return Fail(Code::kCorrupt, "entry {} of the manifest has no place there", i);
+    in_tree = in_tree || entry.kind != Kind::kCriu;
+    if (entry.kind == Kind::kDirectory) ++depth;
+    if (entry.kind == Kind::kUp) --depth;
+    bytes += std::min(entry.Stored(), kMostBytes - bytes);
+  }
+  if (depth != 0) return Fail(Code::kCorrupt, "the manifest ends within a directory");
+  if (bytes == kMostBytes) return Fail(Code::kCorrupt, "the manifest's sizes are too large");
+  return {};
 }
 
 }  // namespace
 
-std::string FormatManifest(const Manifest& manifest) {
-  json::array entries;
-  for (const auto& entry : manifest.entries) {
-    entries.push_back(json::array{kKinds[static_cast<size_t>(entry.kind)], entry.path,
-                                  static_cast<int64_t>(entry.bytes),
-                                  static_cast<int64_t>(entry.mode), entry.modified});
-  }
-  return json::serialize(json::object{
-      {"godwit_image", kVersion}, {"entries", std::move(entries)}, {"facts", manifest.facts}});
+uint64_t ImageEntry::Stored() const {
+  if (kind == Kind::kCriu || kind == Kind::kFile) return bytes;
+  uint64_t sum = 0;
+  for (const Extent& extent : extents) sum += extent.bytes;
+  return sum;
 }
 
-Result<Manifest> ParseManifest(std::string_view text) {
-  boost::system::error_code error;
-  const json::value value = json::parse(text, error);
-  if (error) return Fail(Code::kCorrupt, "the manifest is not JSON: {}", error.message());
-  const auto* object = value.if_object();
-  const auto* version = object != nullptr ? object->if_contains("godwit_image") : nullptr;
-  if (version == nullptr || !version->is_int64())
-    return Fail(Code::kCorrupt, "the manifest has no version");
-  if (version->get_int64() != kVersion) {
+std::string FormatManifest(const Manifest& manifest) {
+  std::string entries;
+  for (const auto& entry : manifest.entries) AppendEntry(entries, entry);
+  std::string bytes(kMagic);
+  bytes.reserve(kManifestHead + manifest.facts.size() + entries.size());
+  Append(bytes, kVersion);
+  Append(bytes, static_cast<uint32_t>(manifest.facts.size()));
+  Append(bytes, uint64_t{entries.size()});
+  bytes += manifest.facts;
+  bytes += entries;
+  return bytes;
+}
+
+Result<uint64_t> ManifestBytes(std::string_view head) {
+  if (!head.starts_with(kMagic)) return Fail(Code::kCorrupt, "it does not begin as an image does");
+  Reader reader{head.substr(kMagic.size())};
+  if (const auto version = reader.Take<uint32_t>(); version != kVersion) {
     return Fail(Code::kUnsupported,
                 "the image is of version {}, this program reads version {} (use a newer godwit)",
-                version->get_int64(), kVersion);
+                version, kVersion);
   }
-  const auto* entries = object->if_contains("entries");
-  const auto* facts = object->if_contains("facts");
-  if (entries == nullptr || !entries->is_array() || facts == nullptr || !facts->is_string()) {
-    return Fail(Code::kCorrupt, "the manifest lacks its entries or facts");
-  }
+  const uint64_t facts = reader.Take<uint32_t>();
+  const auto entries = reader.Take<uint64_t>();
+  if (reader.ended) return Fail(Code::kCorrupt, "the manifest ends within its head");
+  if (entries > kMaxManifest) return Fail(Code::kCorrupt, "the manifest claims {} bytes", entries);
+  return kManifestHead + facts + entries;
+}
+
+Result<Manifest> ParseManifest(std::string_view bytes) {
+  GODWIT_TRY(const uint64_t size, ManifestBytes(bytes));
+  if (size != bytes.size())
+    return Fail(Code::kCorrupt, "the manifest has {} bytes, its head says {}", bytes.size(), size);
+  Reader reader{bytes.substr(kMagic.size() + sizeof kVersion)};
+  const auto facts = reader.Take<uint32_t>();
+  static_cast<void>(reader.Take<uint64_t>());
   Manifest manifest;
-  manifest.facts = std::string(facts->get_string());
-  for (const auto& item : entries->get_array()) {
-    GODWIT_TRY(ImageEntry entry, ParseEntry(item));
+  manifest.facts = reader.Bytes(facts);
+  while (!reader.left.empty()) {
+    GODWIT_TRY(ImageEntry entry, TakeEntry(reader));
     manifest.entries.push_back(std::move(entry));
   }
+  GODWIT_TRY(CheckOrder(manifest.entries));
   return manifest;
 }
 

@@ -1,11 +1,12 @@
 #pragma once
 
-// What an image holds, in order: CRIU's files, the function's own temporary files, and the
-// platform's facts about the instance.
+// What an image holds, in order: CRIU's files, the tree of the function's own temporary files, and
+// the platform's facts about the instance.
 //
 // The manifest stands at the head of the image's blob, which seals it (docs/formats/image.md). It
-// is parsed as foreign bytes all the same: names may not leave their directory, sizes must add up.
-// Threads: values. Failure: kCorrupt, naming what is wrong; kUnsupported for a newer version.
+// is parsed as foreign bytes all the same: a name is one step and leads nowhere else, directories
+// close, sizes add up. Names are bytes, of whatever encoding. Threads: values. Failure: kCorrupt,
+// naming what is wrong; kUnsupported for another version.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,14 +16,37 @@
 
 namespace godwit::checkpoint {
 
+// Bytes of a file that are there; what lies between them is a hole.
+struct Extent {
+  uint64_t at = 0;
+  uint64_t bytes = 0;
+  bool operator==(const Extent&) const = default;
+};
+
 struct ImageEntry {
-  enum class Kind : uint8_t { kCriu, kFile, kDirectory, kLink };
+  enum class Kind : uint8_t {
+    kCriu = 1,       // a file of CRIU's images
+    kFile = 2,       // without holes
+    kSparse = 3,     // a file with holes
+    kDirectory = 4,  // what is in it follows, up to its kUp
+    kUp = 5,         // the end of the directory that is open
+    kLink = 6,       // a symbolic link
+    kFifo = 7,
+    kAgain = 8,  // another name of an earlier file, link or FIFO
+  };
   Kind kind = Kind::kCriu;
-  std::string path;      // relative; for kCriu without a slash
-  uint64_t bytes = 0;    // of content in the blob; of kLink: its target
-  uint32_t mode = 0;     // permission bits
-  int64_t modified = 0;  // seconds since 1970
+  std::string name = {};     // one step; of kUp: none
+  uint32_t mode = 0;         // permission bits, at most 07777
+  int64_t seconds = 0;       // since 1970, when it was modified
+  uint32_t nanoseconds = 0;  // below a second
+  uint64_t bytes = 0;        // the size of a file, with its holes
+  uint32_t first = 0;        // of kAgain: the number of the entry that it is another name of
+  std::vector<Extent> extents = {};  // of kSparse
+  std::string target = {};           // of kLink
   bool operator==(const ImageEntry&) const = default;
+
+  // Of content in the blob.
+  uint64_t Stored() const;
 };
 
 struct Manifest {
@@ -30,9 +54,12 @@ struct Manifest {
   std::string facts;  // JSON text of functions/
 };
 
-inline constexpr size_t kMaxManifest = 16 << 20;  // bytes
+inline constexpr size_t kManifestHead = 24;                  // bytes
+inline constexpr uint64_t kMaxManifest = uint64_t{1} << 30;  // bytes
 
 std::string FormatManifest(const Manifest& manifest);
-Result<Manifest> ParseManifest(std::string_view text);
+// How long the manifest is whose first kManifestHead bytes are `head`.
+Result<uint64_t> ManifestBytes(std::string_view head);
+Result<Manifest> ParseManifest(std::string_view bytes);
 
 }  // namespace godwit::checkpoint

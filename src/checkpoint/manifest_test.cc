@@ -1,7 +1,8 @@
 #include "checkpoint/manifest.h"
 
-#include <fmt/core.h>
 #include <gmock/gmock.h>
+
+#include "base/bytes.h"
 
 namespace godwit::checkpoint {
 namespace {
@@ -9,47 +10,105 @@ namespace {
 using Kind = ImageEntry::Kind;
 using testing::HasSubstr;
 
+Code CodeOf(const std::vector<ImageEntry>& entries) {
+  const auto parsed = ParseManifest(FormatManifest({entries, "{}"}));
+  return parsed ? Code::kInternal : parsed.error().code();
+}
+
 TEST(ManifestTest, GoesThereAndBack) {
-  const Manifest manifest{{{Kind::kCriu, "core-100.img", 1234, 0600, 0},
-                           {Kind::kDirectory, "cache", 0, 01777, 1'763'774'340},
-                           {Kind::kFile, "cache/\"quoted\"", 5, 0644, 1},
-                           {Kind::kLink, "latest", 5, 0, 2}},
-                          R"({"instance":"i-0000000001"})"};
-  const auto again = ParseManifest(FormatManifest(manifest));
+  const Manifest manifest{
+      {{.kind = Kind::kCriu, .name = "core-100.img", .bytes = 1234},
+       {.kind = Kind::kDirectory, .name = "cache", .mode = 01777, .seconds = 1'763'774'340},
+       {.kind = Kind::kFile, .name = "caf\xe9 \"\n", .mode = 06755, .nanoseconds = 5, .bytes = 5},
+       {.kind = Kind::kSparse,
+        .name = "disk",
+        .mode = 0644,
+        .seconds = -1,
+        .nanoseconds = 999'999'999,
+        .bytes = uint64_t{1} << 40,
+        .extents = {{4096, 4096}, {16'384, 1}}},
+       {.kind = Kind::kUp},
+       {.kind = Kind::kLink, .name = "latest", .target = "/\xff"},
+       {.kind = Kind::kFifo, .name = "fifo", .mode = 0600},
+       {.kind = Kind::kAgain, .name = "second", .first = 2}},
+      R"({"instance":"i-0000000001"})"};
+  const std::string bytes = FormatManifest(manifest);
+  EXPECT_EQ(*ManifestBytes(bytes.substr(0, kManifestHead)), bytes.size());
+  const auto again = ParseManifest(bytes);
   ASSERT_TRUE(again.has_value()) << again.error().ToString();
   EXPECT_EQ(again->entries, manifest.entries);
   EXPECT_EQ(again->facts, manifest.facts);
+  EXPECT_EQ(manifest.entries[3].Stored(), 4097U);
+  for (size_t cut = 0; cut < bytes.size(); ++cut)
+    EXPECT_FALSE(ParseManifest(std::string_view(bytes).substr(0, cut)).has_value()) << cut;
 }
 
 // The bytes of docs/formats/image.md.
 TEST(ManifestTest, TheWorkedExampleHolds) {
-  const Manifest manifest{{{Kind::kFile, "a", 2, 0644, 1}}, "{}"};
-  const std::string text = FormatManifest(manifest);
-  EXPECT_EQ(text, R"({"godwit_image":1,"entries":[["file","a",2,420,1]],"facts":"{}"})");
-  EXPECT_EQ(text.size(), 64U);
+  const Manifest manifest{{{.kind = Kind::kFile,
+                            .name = "a",
+                            .mode = 0644,
+                            .seconds = 1,
+                            .nanoseconds = 2,
+                            .bytes = 2}},
+                          "{}"};
+  EXPECT_EQ(ToHex(FormatManifest(manifest)),
+            "676f6477696d6167"
+            "02000000"
+            "02000000"
+            "1a00000000000000"
+            "7b7d"
+            "02"
+            "010061"
+            "a401"
+            "0100000000000000"
+            "02000000"
+            "0200000000000000");
 }
 
-TEST(ManifestTest, PathsThatLeaveAreRefused) {
-  for (const std::string path :
-       {"", "/etc/passwd", "..", "../x", "a/../../b", "a//b", "a/.", "./a"}) {
-    const auto parsed = ParseManifest(
-        fmt::format(R"({{"godwit_image":1,"entries":[["file","{}",1,1,1]],"facts":""}})", path));
-    ASSERT_FALSE(parsed.has_value()) << path;
-    EXPECT_EQ(parsed.error().code(), Code::kCorrupt);
+TEST(ManifestTest, NamesThatLeadElsewhereAreRefused) {
+  using std::string_literals::operator""s;
+  for (const std::string& name :
+       {""s, "/etc/passwd"s, ".."s, "."s, "a/b"s, "a\0b"s, std::string(256, 'n')}) {
+    EXPECT_EQ(CodeOf({{.kind = Kind::kFile, .name = name}}), Code::kCorrupt) << name;
+    EXPECT_EQ(CodeOf({{.kind = Kind::kCriu, .name = name}}), Code::kCorrupt) << name;
   }
-  EXPECT_FALSE(
-      ParseManifest(R"({"godwit_image":1,"entries":[["criu","a/b.img",1,1,1]],"facts":""})")
-          .has_value());
-  EXPECT_FALSE(ParseManifest(R"({"godwit_image":1,"entries":[["file","a",-1,1,1]],"facts":""})")
-                   .has_value());
 }
 
-TEST(ManifestTest, ANewerVersionSaysWhatToDo) {
-  const auto parsed = ParseManifest(R"({"godwit_image":7,"entries":[],"facts":""})");
-  EXPECT_EQ(parsed.error().code(), Code::kUnsupported);
-  EXPECT_THAT(parsed.error().ToString(), HasSubstr("use a newer godwit"));
-  EXPECT_EQ(ParseManifest("[]").error().code(), Code::kCorrupt);
-  EXPECT_EQ(ParseManifest("{").error().code(), Code::kCorrupt);
+TEST(ManifestTest, WhatCannotBeIsRefused) {
+  const ImageEntry file{.kind = Kind::kFile, .name = "a"};
+  const ImageEntry folder{.kind = Kind::kDirectory, .name = "d"};
+  const ImageEntry up{.kind = Kind::kUp};
+  EXPECT_EQ(CodeOf({folder, file, up}), Code::kInternal) << "this is as it should be";
+  EXPECT_EQ(CodeOf({up}), Code::kCorrupt);
+  EXPECT_EQ(CodeOf({folder}), Code::kCorrupt);
+  EXPECT_EQ(CodeOf({file, {.kind = Kind::kCriu, .name = "x.img"}}), Code::kCorrupt);
+  EXPECT_EQ(CodeOf({file, {.kind = Kind::kAgain, .name = "b", .first = 1}}), Code::kCorrupt);
+  EXPECT_EQ(CodeOf({folder, up, {.kind = Kind::kAgain, .name = "b"}}), Code::kCorrupt);
+  EXPECT_EQ(CodeOf({{.kind = Kind::kLink, .name = "l"}}), Code::kCorrupt) << "no target";
+  EXPECT_EQ(CodeOf({{.kind = Kind::kFile, .name = "a", .mode = 010000}}), Code::kCorrupt);
+  EXPECT_EQ(CodeOf({{.kind = Kind::kFile, .name = "a", .nanoseconds = 1'000'000'000}}),
+            Code::kCorrupt);
+  EXPECT_EQ(CodeOf({{.kind = Kind::kFile, .name = "a", .bytes = uint64_t{1} << 63}}),
+            Code::kCorrupt);
+  constexpr uint64_t kHalf = uint64_t{1} << 62;
+  EXPECT_EQ(CodeOf({{.kind = Kind::kFile, .name = "a", .bytes = kHalf},
+                    {.kind = Kind::kFile, .name = "b", .bytes = kHalf}}),
+            Code::kCorrupt);
+  for (const std::vector<Extent>& extents : std::initializer_list<std::vector<Extent>>{
+           {{0, 101}}, {{50, 10}, {40, 5}}, {{0, 10}, {9, 5}}, {{0, 0}}, {{~uint64_t{0}, 2}}}) {
+    EXPECT_EQ(CodeOf({{.kind = Kind::kSparse, .name = "s", .bytes = 100, .extents = extents}}),
+              Code::kCorrupt);
+  }
+}
+
+TEST(ManifestTest, AnotherVersionSaysWhatToDo) {
+  std::string bytes = FormatManifest({});
+  bytes[8] = 7;
+  EXPECT_EQ(ParseManifest(bytes).error().code(), Code::kUnsupported);
+  EXPECT_THAT(ParseManifest(bytes).error().ToString(), HasSubstr("use a newer godwit"));
+  EXPECT_EQ(ParseManifest("").error().code(), Code::kCorrupt);
+  EXPECT_EQ(ParseManifest(R"({"godwit_image":1})").error().code(), Code::kCorrupt);
 }
 
 }  // namespace
