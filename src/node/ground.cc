@@ -37,6 +37,14 @@ void HurryCgroups(const std::string& data) {
       ::mount("godwit", path.c_str(), "cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, options.c_str()));
 }
 
+// Memory is staged in huge pages, which a kernel may lack: writing 5 MB takes 0.2 ms instead of 2.
+Result<> MountStaging(const std::string& path) {
+  for (const auto* options : {"mode=0700,size=90%,huge=within_size", "mode=0700,size=90%"}) {
+    if (::mount("godwit", path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options) == 0) return {};
+  }
+  return FailErrno(errno, "cannot mount a tmpfs on '{}'", path);
+}
+
 }  // namespace
 
 Result<functions::Directories> PrepareGround(const std::string& data) {
@@ -57,10 +65,7 @@ Result<functions::Directories> PrepareGround(const std::string& data) {
        {directories.instances, directories.staging, directories.code, directories.logs}) {
     GODWIT_TRY(files->MakeDirectory(directory));
   }
-  if (::mount("godwit", directories.staging.c_str(), "tmpfs", MS_NOSUID | MS_NODEV,
-              "mode=0700,size=90%") != 0) {
-    return FailErrno(errno, "cannot mount a tmpfs on '{}'", directories.staging);
-  }
+  GODWIT_TRY(MountStaging(directories.staging));
   HurryCgroups(data);
   GODWIT_TRY(sandbox::BuildBase(directories.base));
   GODWIT_TRY(UnpackRuntimes(directories.runtimes));
