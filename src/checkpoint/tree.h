@@ -9,9 +9,7 @@
 // and no file of its is mapped. Threads: one at a time; the processes stand still or are gone.
 // Failure: kUnsupported for what is not carried, kBusy for what changed while it was read, else by
 // errno; each names the place.
-#include <functional>
 #include <map>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
