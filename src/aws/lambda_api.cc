@@ -18,7 +18,7 @@ namespace {
 constexpr std::string_view kRequestId = "x-amzn-RequestId";
 
 std::unexpected<LambdaError> NotFound(std::string_view arn) {
-  return Refuse(LambdaCode::kResourceNotFound, "Function not found: {}", arn);
+  return std::unexpected(Translate(functions::FunctionNotFound(arn), arn));
 }
 
 LambdaResult<FunctionRef> RefIn(const Route& route, const http::Request& request,

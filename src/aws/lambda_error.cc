@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "aws/text.h"
+#include "functions/model.h"
 
 namespace godwit::aws {
 namespace {
@@ -68,9 +69,9 @@ LambdaError Translate(const Error& error, std::string_view arn) {
     case LambdaCode::kResourceNotFound:
       // What else there is to say of it stands behind the words of AWS.
       return {code,
-              error.reason().starts_with("Function not found: ")
+              error.reason().starts_with(functions::FunctionNotFound("").reason())
                   ? error.reason()
-                  : fmt::format("Function not found: {}", arn),
+                  : functions::FunctionNotFound(arn).reason(),
               {}};
     case LambdaCode::kTooManyRequests:
       return {code, "Rate Exceeded.", "ConcurrentInvocationLimitExceeded"};

@@ -46,7 +46,7 @@ json::object ConfigurationJson(const functions::Function& function, const Functi
       {"Version", function.version},
       {"TracingConfig", {{"Mode", "PassThrough"}}},
       {"RevisionId", function.revision_id},
-      {"State", "Active"},
+      {"State", function.failure.empty() ? "Active" : "Failed"},
       {"LastUpdateStatus", "Successful"},
       {"PackageType", "Zip"},
       {"Architectures", json::array{Architecture()}},
@@ -54,6 +54,10 @@ json::object ConfigurationJson(const functions::Function& function, const Functi
       {"SnapStart", {{"ApplyOn", "None"}, {"OptimizationStatus", "Off"}}},
       {"LoggingConfig", {{"LogFormat", "Text"}, {"LogGroup", "/aws/lambda/" + spec.name}}},
   };
+  if (!function.failure.empty()) {
+    out["StateReason"] = function.failure;
+    out["StateReasonCode"] = "InternalError";
+  }
   if (!spec.environment.empty())
     out["Environment"] = json::object{{"Variables", MapJson(spec.environment)}};
   return out;

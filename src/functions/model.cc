@@ -2,6 +2,10 @@
 
 namespace godwit::functions {
 
+Error FunctionNotFound(std::string_view arn) {
+  return {Code::kNotFound, fmt::format("Function not found: {}", arn)};
+}
+
 std::string_view ToString(CallStatus status) {
   switch (status) {
     case CallStatus::kQueued:

@@ -9,9 +9,11 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/ids.h"
 
 namespace godwit::functions {
@@ -50,6 +52,8 @@ struct Function {
   std::string zip_id;       // names the blob of the zip
   std::string revision_id;  // a UUID, new with every change
   WallTime last_modified;
+  // Why its code cannot run at present, as found at the node's start; empty: it can. Not kept.
+  std::string failure = {};
 };
 
 // What UpdateFunctionConfiguration changes: the fields that are set.
@@ -61,6 +65,9 @@ struct FunctionPatch {
   std::optional<int> max_instances;
   std::optional<std::string> revision_id;  // if set, must be the current one (else kConflict)
 };
+
+// kNotFound, in Lambda's words: "Function not found: ARN".
+Error FunctionNotFound(std::string_view arn);
 
 enum class CallKind {
   kSync,   // the caller waits; an error reaches it, the call is not run again

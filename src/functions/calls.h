@@ -1,0 +1,62 @@
+#pragma once
+
+// Calls: accepted, handed to their function's crew, and what became of those that are kept.
+//
+// Event calls are in the store before they are acknowledged, synchronous ones from their first
+// suspension on; their results stay there for Settings::keep_results. Threads: the loop. Lifetime:
+// Start() first; co_await Stop() after the crews are closed. Failure: as Platform has it. A result
+// that cannot be written is kept in memory and tried again, until the node stops; then the next one
+// runs the call again.
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <set>
+#include <string>
+
+#include "base/error.h"
+#include "base/gate.h"
+#include "functions/catalogue.h"
+#include "functions/crews.h"
+#include "functions/platform.h"
+#include "functions/workplace.h"
+
+namespace godwit::functions {
+
+class Calls {
+ public:
+  Calls(Workplace& workplace, Catalogue& catalogue, Crews& crews)
+      : work_(workplace),
+        catalogue_(catalogue),
+        crews_(crews),
+        sweep_(workplace.executor),
+        gate_(workplace.executor) {}
+
+  // Takes up what the store has no result of: calls in `on_disk` (request ids) come back with their
+  // instance, Event calls run again, and the others, whose callers are gone, have failed. Blocking.
+  Result<> Start(const std::set<std::string>& on_disk);
+  // No more calls; returns when all results are written, or cannot be.
+  boost::asio::awaitable<void> Stop();
+  void Close() { closing_ = true; }
+
+  boost::asio::awaitable<Result<Outcome>> Invoke(Platform::Call call);
+  boost::asio::awaitable<Result<RequestId>> Submit(Platform::Call call);
+  boost::asio::awaitable<Result<CallRecord>> Find(RequestId id);
+
+  // Who is told of the end of a call that is kept: writes its result to the store.
+  PendingCall::Done Keeper();
+
+ private:
+  Result<std::shared_ptr<Crew>> CrewFor(const std::string& function) const;
+  Invocation MakeInvocation(Platform::Call call, CallKind kind);
+  void Keep(const PendingCall& call, Result<Outcome> result);
+  boost::asio::awaitable<void> Write(Outcome outcome, int attempt);
+  boost::asio::awaitable<void> Sweep();
+
+  Workplace& work_;
+  Catalogue& catalogue_;
+  Crews& crews_;
+  boost::asio::steady_timer sweep_;
+  bool closing_ = false;
+  Gate gate_;
+};
+
+}  // namespace godwit::functions

@@ -1,0 +1,197 @@
+#include "functions/catalogue.h"
+
+#include "base/scope.h"
+#include "base/try.h"
+#include "functions/environment.h"
+
+namespace godwit::functions {
+
+namespace asio = boost::asio;
+
+namespace {
+
+void Fill(Function& function, const KeptCode& code) {
+  function.code_sha256 = code.sha256;
+  function.code_bytes = code.bytes;
+  function.code_id = code.id;
+  function.zip_id = code.zip_id;
+  function.failure.clear();
+}
+
+Result<> Apply(FunctionSpec& spec, const FunctionPatch& patch) {
+  const auto set = [](auto& field, const auto& change) {
+    if (change) field = *change;
+  };
+  set(spec.runtime, patch.runtime);
+  set(spec.handler, patch.handler);
+  set(spec.role, patch.role);
+  set(spec.description, patch.description);
+  set(spec.timeout, patch.timeout);
+  set(spec.memory_mb, patch.memory_mb);
+  set(spec.ephemeral_mb, patch.ephemeral_mb);
+  set(spec.environment, patch.environment);
+  set(spec.max_instances, patch.max_instances);
+  return CheckSpec(spec);
+}
+
+Result<> CheckRevision(const Function& function, const std::optional<std::string>& revision) {
+  if (!revision || *revision == function.revision_id) return {};
+  return Fail(Code::kStale,
+              "The Revision Id provided does not match the latest Revision Id. Call the "
+              "GetFunction/GetAlias API to retrieve the latest Revision Id");
+}
+
+}  // namespace
+
+void Catalogue::Restore(Function function) {
+  if (const Result<> unpacked = UnpackFor(function); !unpacked) {
+    function.failure = unpacked.error().ToString() + " (deploy it again)";
+    work_.log.Warning("'{}' cannot run: {}", function.spec.name, function.failure);
+  }
+  const std::string name = function.spec.name;
+  auto crew = crews_.Make(function);
+  functions_.emplace(name, Deployed{std::move(function), std::move(crew)});
+}
+
+Result<> Catalogue::UnpackFor(const Function& function) {
+  code_.Doubt(function.code_id, function.zip_id);
+  return code_.Unpack(function.code_id, function.zip_id)
+      .Within("cannot unpack the code of '{}'", function.spec.name);
+}
+
+Result<const Catalogue::Deployed*> Catalogue::Lookup(const std::string& name) const {
+  const auto found = functions_.find(name);
+  if (found == functions_.end()) return std::unexpected(FunctionNotFound(work_.FunctionArn(name)));
+  return &found->second;
+}
+
+Result<> Catalogue::Open() const {
+  if (closing_) return Fail(Code::kClosing, "the node is shutting down (try again later)");
+  return {};
+}
+
+asio::awaitable<Result<Function>> Catalogue::Create(FunctionSpec spec, std::string zip) {
+  GODWIT_CO_TRY(CheckSpec(spec));
+  const Turns::Held mine = co_await turns_.Take(spec.name);
+  GODWIT_CO_TRY(Open());
+  if (functions_.contains(spec.name))
+    co_return Fail(Code::kConflict, "Function already exist: {}", spec.name);
+  GODWIT_CO_TRY(const CodeStore::Taken taken, co_await code_.Take(std::move(zip)));
+  Function function;
+  function.spec = std::move(spec);
+  Fill(function, taken.code);
+  co_return co_await Publish(std::move(function));
+}
+
+asio::awaitable<Result<Function>> Catalogue::UpdateCode(std::string name, Deployment deployment) {
+  const Turns::Held mine = co_await turns_.Take(name);
+  GODWIT_CO_TRY(Open());
+  GODWIT_CO_TRY(Function function, Get(name));
+  GODWIT_CO_TRY(CheckRevision(function, deployment.revision_id));
+  GODWIT_CO_TRY(const CodeStore::Taken taken, co_await code_.Take(std::move(deployment.zip)));
+  Fill(function, taken.code);
+  if (!deployment.dry_run) co_return co_await Publish(std::move(function));
+  function.revision_id = RequestId::New(work_.entropy).text;
+  function.last_modified = work_.clock.Wall();
+  co_return function;
+}
+
+asio::awaitable<Result<Function>> Catalogue::UpdateConfiguration(std::string name,
+                                                                 FunctionPatch patch) {
+  const Turns::Held mine = co_await turns_.Take(name);
+  GODWIT_CO_TRY(Open());
+  GODWIT_CO_TRY(Function function, Get(name));
+  GODWIT_CO_TRY(CheckRevision(function, patch.revision_id));
+  GODWIT_CO_TRY(Apply(function.spec, patch));
+  co_return co_await Publish(std::move(function));
+}
+
+// The caller holds the turns of its name, and of its code if that is new.
+asio::awaitable<Result<Function>> Catalogue::Publish(Function function) {
+  function.revision_id = RequestId::New(work_.entropy).text;
+  function.last_modified = work_.clock.Wall();
+  GODWIT_CO_TRY(co_await work_.journal.Write(
+      [&](storage::Database& database) { return PutFunction(database, function); }));
+  // What was damaged is whole again for all who have it.
+  for (auto& [name, other] : functions_) {
+    if (function.failure.empty() && other.function.code_id == function.code_id)
+      other.function.failure.clear();
+  }
+  const auto found = functions_.find(function.spec.name);
+  if (found == functions_.end()) {
+    functions_.emplace(function.spec.name, Deployed{function, crews_.Make(function)});
+  } else {
+    code_.Doubt(found->second.function.code_id, found->second.function.zip_id);
+    found->second.function = function;
+    found->second.crew->Update(function);
+  }
+  co_return function;
+}
+
+asio::awaitable<Result<>> Catalogue::Delete(std::string name) {
+  const Turns::Held mine = co_await turns_.Take(name);
+  GODWIT_CO_TRY(Open());
+  GODWIT_CO_TRY(Lookup(name));
+  GODWIT_CO_TRY(co_await work_.journal.Write(
+      [&](storage::Database& database) { return DropFunction(database, name); }));
+  const auto gone = functions_.extract(name);
+  code_.Doubt(gone.mapped().function.code_id, gone.mapped().function.zip_id);
+  gone.mapped().crew->Retire();
+  co_return Result<>{};
+}
+
+Result<Function> Catalogue::Get(const std::string& name) const {
+  GODWIT_TRY(const Deployed* deployed, Lookup(name));
+  return deployed->function;
+}
+
+std::vector<Function> Catalogue::List() const {
+  std::vector<Function> list;
+  for (const auto& [name, deployed] : functions_) list.push_back(deployed.function);
+  return list;
+}
+
+asio::awaitable<Result<std::string>> Catalogue::Zip(std::string name) {
+  GODWIT_CO_TRY(const Function function, Get(name));
+  co_return co_await code_.Zip(function.zip_id);
+}
+
+Result<std::shared_ptr<Crew>> Catalogue::CrewFor(const std::string& name) const {
+  GODWIT_TRY(const Deployed* deployed, Lookup(name));
+  if (deployed->function.failure.empty()) return deployed->crew;
+  return Fail(Code::kConflict, "'{}' cannot run: {}", name, deployed->function.failure);
+}
+
+std::shared_ptr<Crew> Catalogue::Find(const std::string& name) const {
+  const auto found = functions_.find(name);
+  return found == functions_.end() ? nullptr : found->second.crew;
+}
+
+CodeStore::Use Catalogue::UseOf(const std::string& code_id) const {
+  for (const auto& [name, deployed] : functions_) {
+    if (deployed.function.code_id == code_id) return CodeStore::Use::kFunctions;
+  }
+  CodeStore::Use use = CodeStore::Use::kNone;
+  crews_.ForEach([&](const Instance& instance) {
+    if (instance.function().code_id == code_id) use = CodeStore::Use::kInstances;
+  });
+  return use;
+}
+
+void Catalogue::Tick() {
+  if (dropping_ || !code_.doubts()) return;
+  dropping_ = true;
+  if (!gate_.Spawn(Drop())) dropping_ = false;
+}
+
+asio::awaitable<void> Catalogue::Drop() {
+  const ScopeExit ended([this] { dropping_ = false; });
+  co_await code_.DropUnused([this](const std::string& id) { return UseOf(id); });
+}
+
+asio::awaitable<void> Catalogue::Close() {
+  closing_ = true;
+  co_await gate_.Drain();
+}
+
+}  // namespace godwit::functions

@@ -1,0 +1,57 @@
+#include "functions/waker.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <optional>
+
+namespace godwit::functions {
+
+namespace asio = boost::asio;
+
+Waker::Waker(const asio::any_io_executor& executor, const Clock& clock, Wake wake)
+    : clock_(clock),
+      wake_(std::move(wake)),
+      timer_(executor, asio::steady_timer::time_point::max()),
+      gate_(executor) {}
+
+void Waker::Start() { static_cast<void>(gate_.Spawn(Watch())); }
+
+asio::awaitable<void> Waker::Stop() {
+  stopping_ = true;
+  timer_.cancel();
+  co_await gate_.Drain();
+}
+
+void Waker::Set(const InstanceId& id, SteadyTime due, Nanos cost) {
+  index_.Set(id, due, cost);
+  timer_.cancel();
+}
+
+// Begins early enough that none is late: see WakeIndex.
+asio::awaitable<void> Waker::Watch() {
+  while (!stopping_) {
+    const auto start = waking_ < kSideBySide ? index_.NextStart(kSideBySide) : std::nullopt;
+    const Nanos left = start ? *start - clock_.Steady() : Nanos::max();
+    if (left <= Nanos(0)) {
+      if (const auto id = index_.Pop()) {
+        ++waking_;
+        static_cast<void>(gate_.Spawn(BringBack(*id)));
+      }
+      continue;
+    }
+    if (start) {
+      timer_.expires_after(left);
+    } else {
+      timer_.expires_at(asio::steady_timer::time_point::max());
+    }
+    co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+}
+
+asio::awaitable<void> Waker::BringBack(InstanceId id) {
+  co_await wake_(std::move(id));
+  --waking_;
+  timer_.cancel();
+}
+
+}  // namespace godwit::functions
