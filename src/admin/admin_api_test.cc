@@ -6,8 +6,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 
-#include "admin/fake_platform.h"
 #include "base/bytes.h"
+#include "functions/fake_platform.h"
 
 namespace godwit::admin {
 namespace {
@@ -52,7 +52,7 @@ class AdminApiTest : public testing::Test {
     return view;
   }
 
-  FakePlatform platform_;
+  functions::FakePlatform platform_;
   NodeInfo info_ = {
       "0.1.0", "/data", {"127.0.0.1:9000"}, 77, 65s, 21'000'000, {{"CRIU", true, "4.1.1", "much"}}};
   AdminApi api_{platform_, [this] { return info_; }, Log("admin", LogLevel::kOff)};
@@ -132,7 +132,7 @@ TEST_F(AdminApiTest, AnErrorHasCodeMessageAndStatus) {
 }
 
 TEST_F(AdminApiTest, CallsAndTheirResults) {
-  auto& call = platform_.calls[kRequest];
+  auto& call = platform_.records[kRequest];
   call.id = {kRequest};
   call.function = "reminder";
   call.status = functions::CallStatus::kRunning;
@@ -177,9 +177,7 @@ TEST_F(AdminApiTest, LogsDiagnosisAndCode) {
             R"({"function":"f","checkpoints":false,"obstacles":["fd 5: inotify watch"],)"
             R"("image_bytes":0,"dump_us":31000})");
 
-  functions::Function function;
-  function.spec.name = "f g";
-  platform_.functions = {function};
+  platform_.Add("f g");
   EXPECT_EQ(Get("/godwit/v1/functions/f%20g/code").body, "PK zip of f g");
   EXPECT_EQ(Get("/godwit/v1/functions/f%20g/code").Get("Content-Type"), "application/zip");
   EXPECT_EQ(Get("/godwit/v1/functions/none/code").status, 404);
@@ -189,7 +187,7 @@ TEST_F(AdminApiTest, TheNodeTellsOfItself) {
   using enum functions::State;
   platform_.instances = {View("i-0000000001", kReady), View("i-0000000002", kSuspended),
                          View("i-0000000003", kSuspended)};
-  platform_.functions.resize(2);
+  for (const char* name : {"f", "g"}) platform_.Add(name);
   EXPECT_EQ(Get("/godwit/v1/node").body,
             R"({"version":"0.1.0","data":"/data","endpoints":["127.0.0.1:9000"],"pid":77,)"
             R"("uptime_ms":65000,)"

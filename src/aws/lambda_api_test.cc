@@ -4,7 +4,7 @@
 
 #include <boost/json/parse.hpp>
 
-#include "aws/fake_platform.h"
+#include "functions/fake_platform.h"
 
 namespace godwit::aws {
 namespace {
@@ -27,12 +27,12 @@ class LambdaApiTest : public testing::Test {
     request.headers.emplace_back("Host", host_);
     request.body = std::move(body);
     EXPECT_TRUE(LambdaApi::Serves(request)) << path;
-    return RunToEnd(api_.Handle(std::move(request)));
+    return functions::RunToEnd(api_.Handle(std::move(request)));
   }
   static json::value Json(const http::Response& response) { return json::parse(response.body); }
 
   std::string host_ = "127.0.0.1:9000";
-  FakePlatform platform_;
+  functions::FakePlatform platform_;
   SystemEntropy entropy_;
   LambdaApi api_{platform_, {"us-east-1", "000000000000"}, entropy_, Log("test", LogLevel::kOff)};
 };

@@ -14,8 +14,8 @@
 #include <sstream>
 #include <thread>
 
-#include "aws/fake_platform.h"
 #include "aws/lambda_api.h"
+#include "functions/fake_platform.h"
 #include "http/server.h"
 
 namespace godwit::aws {
@@ -79,7 +79,7 @@ class LambdaClientsTest : public testing::Test {
     return text.str();
   }
 
-  FakePlatform platform_;
+  functions::FakePlatform platform_;
   SystemEntropy entropy_;
   LambdaApi api_{platform_, {}, entropy_, Log("test", LogLevel::kOff)};
   asio::io_context loop_{1};

@@ -2,9 +2,9 @@
 
 #include <boost/json/parse.hpp>
 
-#include "aws/fake_platform.h"
 #include "aws/lambda_api.h"
 #include "base/bytes.h"
+#include "functions/fake_platform.h"
 
 namespace godwit::aws {
 namespace {
@@ -24,10 +24,10 @@ class LambdaInvokeTest : public testing::Test {
     request.path = std::move(path);
     request.headers = std::move(headers);
     request.body = std::move(body);
-    return RunToEnd(api_.Handle(std::move(request)));
+    return functions::RunToEnd(api_.Handle(std::move(request)));
   }
 
-  FakePlatform platform_;
+  functions::FakePlatform platform_;
   SystemEntropy entropy_;
   LambdaApi api_{platform_, {}, entropy_, Log("test", LogLevel::kOff)};
 };
@@ -37,7 +37,7 @@ TEST_F(LambdaInvokeTest, TheAnswerIsTheFunctions) {
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.body, R"({"name":"edge"})");
   EXPECT_EQ(response.Get("X-Amz-Executed-Version"), "$LATEST");
-  EXPECT_EQ(response.Get("x-amzn-RequestId"), FakePlatform::kRequestId);
+  EXPECT_EQ(response.Get("x-amzn-RequestId"), functions::FakePlatform::kRequestId);
   EXPECT_THAT(response.Get("X-Amz-Function-Error"), IsEmpty());
   EXPECT_THAT(response.Get("X-Amz-Log-Result"), IsEmpty());
 }
@@ -76,7 +76,7 @@ TEST_F(LambdaInvokeTest, EventsAreAccepted) {
   const auto response = Invoke(R"({"a":1})", {{"X-Amz-Invocation-Type", "Event"}});
   EXPECT_EQ(response.status, 202);
   EXPECT_THAT(response.body, IsEmpty());
-  EXPECT_EQ(response.Get("x-amzn-RequestId"), FakePlatform::kRequestId);
+  EXPECT_EQ(response.Get("x-amzn-RequestId"), functions::FakePlatform::kRequestId);
   const auto old = Invoke("{}", {}, "/2014-11-13/functions/greeter/invoke-async/");
   EXPECT_EQ(old.status, 202);
   EXPECT_EQ(old.body, R"({"Status":202})");

@@ -13,11 +13,10 @@
 #include <thread>
 
 #include "admin/admin_api.h"
-#include "admin/fake_platform.h"
-#include "aws/fake_platform.h"
 #include "aws/lambda_api.h"
 #include "base/entropy.h"
 #include "cli/test_shell.h"
+#include "functions/fake_platform.h"
 #include "http/client.h"
 #include "http/server.h"
 
@@ -69,11 +68,10 @@ class ContractTest : public testing::Test {
     return limits;
   }
 
-  aws::FakePlatform lambda_;
-  admin::FakePlatform platform_;
+  functions::FakePlatform platform_;
   SystemEntropy entropy_;
   Log log_{"test", LogLevel::kOff};
-  aws::LambdaApi lambda_api_{lambda_, {}, entropy_, log_};
+  aws::LambdaApi lambda_api_{platform_, {}, entropy_, log_};
   admin::AdminApi admin_api_{platform_,
                              [] {
                                admin::NodeInfo info;
@@ -103,13 +101,13 @@ TEST_F(ContractTest, DeployListInvokeRm) {
   EXPECT_THAT(heard.out,
               StartsWith("greeter created: python3, greeter.handler (guessed from greeter.py), "));
   Let([&] {
-    EXPECT_EQ(lambda_.functions["greeter"].spec.timeout, 60s);
-    EXPECT_EQ(lambda_.functions["greeter"].spec.environment["LEVEL"], "debug");
+    EXPECT_EQ(platform_.functions["greeter"].spec.timeout, 60s);
+    EXPECT_EQ(platform_.functions["greeter"].spec.environment["LEVEL"], "debug");
   });
   heard = shell_.Type({"deploy", folder, "--name", "greeter", "--memory", "256"});
   EXPECT_EQ(heard.exit, 0) << heard.err;
   EXPECT_THAT(heard.out, StartsWith("greeter updated: python3, greeter.handler, "));
-  Let([&] { EXPECT_EQ(lambda_.functions["greeter"].spec.memory_mb, 256); });
+  Let([&] { EXPECT_EQ(platform_.functions["greeter"].spec.memory_mb, 256); });
   heard = shell_.Type({"deploy", folder, "--name", "greeter", "--timeout", "0"});
   EXPECT_EQ(heard.exit, 2) << heard.err;
   EXPECT_THAT(heard.err, StartsWith("godwit: cannot deploy '" + folder + "': "));
@@ -121,7 +119,7 @@ TEST_F(ContractTest, DeployListInvokeRm) {
   EXPECT_EQ(heard.exit, 0) << heard.err;
   EXPECT_EQ(heard.out, "{\"n\": 1.0}\n");
   EXPECT_EQ(shell_.Type({"invoke", "greeter", "--async"}).out,
-            std::string(aws::FakePlatform::kRequestId) + "\n");
+            std::string(functions::FakePlatform::kRequestId) + "\n");
   EXPECT_EQ(shell_.Type({"invoke", "greeter", "{no json"}).exit, 2);
   EXPECT_EQ(shell_.Type({"invoke", "nobody"}).exit, 3);
   EXPECT_EQ(shell_.Type({"rm", "greeter"}).out, "greeter removed\n");
@@ -130,8 +128,8 @@ TEST_F(ContractTest, DeployListInvokeRm) {
 
 TEST_F(ContractTest, AFunctionThatFails) {
   Let([&] {
-    lambda_.Add("f");
-    lambda_.answers = [](const functions::Platform::Call&) {
+    platform_.Add("f");
+    platform_.answers = [](const functions::Platform::Call&) {
       functions::Outcome outcome;
       outcome.id.text = kRequest;
       outcome.payload = R"({"errorType":"ValueError","errorMessage":"no"})";
@@ -179,7 +177,7 @@ TEST_F(ContractTest, PsSuspendResume) {
 
 TEST_F(ContractTest, ResultLogsDoctor) {
   Let([&] {
-    auto& call = platform_.calls[kRequest];
+    auto& call = platform_.records[kRequest];
     call.id = {kRequest};
     call.function = "f";
     call.status = functions::CallStatus::kSucceeded;
@@ -195,6 +193,10 @@ TEST_F(ContractTest, ResultLogsDoctor) {
             "f will checkpoint: image 2.40 MB, dumped in 31.0 ms\n");
   EXPECT_THAT(shell_.Type({"doctor"}).out, StartsWith("node 0.1.0 at http://127.0.0.1:"));
   EXPECT_EQ(shell_.Type({"doctor", "nobody"}).exit, 3);
+  for (const char* verb : {"invoke", "logs", "doctor"}) {
+    EXPECT_THAT(shell_.Type({verb, "nobody"}).err,
+                HasSubstr(" (`godwit list` shows the functions)\n"));
+  }
 }
 
 TEST_F(ContractTest, NobodyListens) {

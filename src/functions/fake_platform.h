@@ -1,8 +1,9 @@
 #pragma once
 
-// A platform for tests of the faces: functions in a map, calls answered by the test.
+// A platform for tests of the faces: functions in a map, calls answered by the test, and of all
+// else what the test fills in.
 //
-// Threads: one loop. Failure: what the test sets, else as platform.h says.
+// Threads: one loop. Failure: what the test sets, else kNotFound for what was not filled in.
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -17,7 +18,7 @@
 #include "base/bytes.h"
 #include "functions/platform.h"
 
-namespace godwit::aws {
+namespace godwit::functions {
 
 // Runs `work` on a loop of its own until it ends.
 template <typename T>
@@ -32,17 +33,24 @@ T RunToEnd(boost::asio::awaitable<T> work) {
   return *std::move(result);
 }
 
-class FakePlatform : public functions::Platform {
+class FakePlatform : public Platform {
  public:
   template <typename T>
   using Awaitable = boost::asio::awaitable<Result<T>>;
 
-  std::map<std::string, functions::Function> functions;
+  std::map<std::string, Function> functions;
+  std::vector<InstanceView> instances;
+  std::map<std::string, CallRecord> records;
+  std::map<std::string, std::vector<Transition>> histories;
+  std::map<std::string, Diagnosis> diagnoses;
+  std::map<std::string, std::string> logs;
+  Result<MoveReport> moved = Fail(Code::kNotFound, "there is no such instance");
   std::vector<Call> calls;       // what was invoked and submitted
+  std::vector<std::string> did;  // "suspend i-1", "logs f 100"
   std::optional<Error> refuses;  // every call that changes or runs something
-  std::optional<functions::Deployment> deployed;
-  std::function<functions::Outcome(const Call&)> answers = [](const Call& call) {
-    functions::Outcome outcome;
+  std::optional<Deployment> deployed;
+  std::function<Outcome(const Call&)> answers = [](const Call& call) {
+    Outcome outcome;
     outcome.id.text = kRequestId;
     outcome.payload = call.payload;
     return outcome;
@@ -50,8 +58,8 @@ class FakePlatform : public functions::Platform {
   static constexpr const char* kRequestId = "4f8b0e4e-0d4a-4f0e-9d0c-3a1f5c8b7a11";
 
   // A function that is there without having been created.
-  functions::Function& Add(const std::string& name) {
-    functions::Function function;
+  Function& Add(const std::string& name) {
+    Function function;
     function.spec.name = name;
     function.spec.runtime = "python3.11";
     function.spec.handler = "app.handler";
@@ -62,33 +70,31 @@ class FakePlatform : public functions::Platform {
     return functions[name] = function;
   }
 
-  Awaitable<functions::Function> Create(functions::FunctionSpec spec, std::string zip) override {
+  Awaitable<Function> Create(FunctionSpec spec, std::string zip) override {
     if (refuses) co_return std::unexpected(*refuses);
     if (functions.contains(spec.name))
       co_return Fail(Code::kConflict, "function '{}' exists", spec.name);
-    functions::Function& function = Add(spec.name);
+    Function& function = Add(spec.name);
     function.code_sha256 = ToBase64(Sha256(zip));
     function.code_bytes = zip.size();
     function.spec = std::move(spec);
     co_return function;
   }
-  Awaitable<functions::Function> UpdateCode(std::string name,
-                                            functions::Deployment deployment) override {
+  Awaitable<Function> UpdateCode(std::string name, Deployment deployment) override {
     if (refuses) co_return std::unexpected(*refuses);
     const auto found = functions.find(name);
     if (found == functions.end()) co_return Missing(name);
     deployed = std::move(deployment);
-    functions::Function updated = found->second;
+    Function updated = found->second;
     updated.code_bytes = deployed->zip.size();
     if (!deployed->dry_run) found->second = updated;
     co_return updated;
   }
-  Awaitable<functions::Function> UpdateConfiguration(std::string name,
-                                                     functions::FunctionPatch patch) override {
+  Awaitable<Function> UpdateConfiguration(std::string name, FunctionPatch patch) override {
     if (refuses) co_return std::unexpected(*refuses);
     const auto found = functions.find(name);
     if (found == functions.end()) co_return Missing(name);
-    functions::Function& function = found->second;
+    Function& function = found->second;
     if (patch.revision_id && *patch.revision_id != function.revision_id) {
       co_return Fail(Code::kStale, "the revision moved on");
     }
@@ -103,19 +109,22 @@ class FakePlatform : public functions::Platform {
     if (functions.erase(name) == 0) co_return Missing(name);
     co_return Result<>();
   }
-  Result<functions::Function> Get(const std::string& name) const override {
+  Result<Function> Get(const std::string& name) const override {
     const auto found = functions.find(name);
     if (found == functions.end()) return Missing(name);
     return found->second;
   }
-  std::vector<functions::Function> List() const override {
-    std::vector<functions::Function> list;
+  std::vector<Function> List() const override {
+    std::vector<Function> list;
     for (const auto& [name, function] : functions) list.push_back(function);
     return list;
   }
-  Awaitable<std::string> Zip(std::string) override { co_return std::string("zip"); }
+  Awaitable<std::string> Zip(std::string name) override {
+    if (!functions.contains(name)) co_return Missing(name);
+    co_return "PK zip of " + name;
+  }
 
-  Awaitable<functions::Outcome> Invoke(Call call) override {
+  Awaitable<Outcome> Invoke(Call call) override {
     if (refuses) co_return std::unexpected(*refuses);
     if (!functions.contains(call.function)) co_return Missing(call.function);
     calls.push_back(std::move(call));
@@ -127,25 +136,43 @@ class FakePlatform : public functions::Platform {
     calls.push_back(std::move(call));
     co_return RequestId{kRequestId};
   }
-  Awaitable<functions::CallRecord> Find(RequestId id) override { co_return Missing(id.text); }
+  Awaitable<CallRecord> Find(RequestId id) override {
+    const auto found = records.find(id.text);
+    if (found == records.end()) co_return Fail(Code::kNotFound, "there is no call '{}'", id.text);
+    co_return found->second;
+  }
 
-  std::vector<functions::InstanceView> Instances() const override { return {}; }
-  Awaitable<functions::MoveReport> Suspend(InstanceId id) override { co_return Missing(id.text); }
-  Awaitable<functions::MoveReport> Resume(InstanceId id) override { co_return Missing(id.text); }
-  Awaitable<functions::Diagnosis> Diagnose(std::string function) override {
-    co_return Missing(function);
+  std::vector<InstanceView> Instances() const override { return instances; }
+  Awaitable<MoveReport> Suspend(InstanceId id) override {
+    did.push_back("suspend " + id.text);
+    co_return moved;
   }
-  Awaitable<std::string> Logs(std::string function, size_t) override {
-    co_return Missing(function);
+  Awaitable<MoveReport> Resume(InstanceId id) override {
+    did.push_back("resume " + id.text);
+    co_return moved;
   }
-  Awaitable<std::vector<functions::Transition>> History(InstanceId id) override {
-    co_return Missing(id.text);
+  Awaitable<Diagnosis> Diagnose(std::string function) override {
+    co_return Look(diagnoses, function);
+  }
+  Awaitable<std::string> Logs(std::string function, size_t limit) override {
+    did.push_back("logs " + function + " " + std::to_string(limit));
+    co_return Look(logs, function);
+  }
+  Awaitable<std::vector<Transition>> History(InstanceId id) override {
+    const auto found = histories.find(id.text);
+    co_return found == histories.end() ? std::vector<Transition>() : found->second;
   }
 
  private:
   static std::unexpected<Error> Missing(const std::string& name) {
     return Fail(Code::kNotFound, "there is no '{}'", name);
   }
+  template <typename T>
+  static Result<T> Look(const std::map<std::string, T>& in, const std::string& name) {
+    const auto found = in.find(name);
+    if (found == in.end()) return std::unexpected(FunctionNotFound(name));
+    return found->second;
+  }
 };
 
-}  // namespace godwit::aws
+}  // namespace godwit::functions
