@@ -72,8 +72,13 @@ Server::Server(asio::any_io_executor executor, Handler handler, Limits limits, L
 Server::~Server() = default;
 
 Result<> Server::Listen(std::string_view address) {
-  if (draining_) return Fail(Code::kClosing, "cannot listen on '{}': it is closing", address);
   GODWIT_TRY(Fd socket, ListenOn(address));
+  return Listen(std::move(socket));
+}
+
+Result<> Server::Listen(Fd socket) {
+  const std::string address = Address::Of(socket.get()).ToString();
+  if (draining_) return Fail(Code::kClosing, "cannot listen on '{}': it is closing", address);
   Listener& listener = listeners_.emplace_back(executor_, std::move(socket));
   if (listener.stream.is_open()) return gate_.Spawn(Accept(listener));
   listeners_.pop_back();

@@ -48,6 +48,8 @@ class Server {
   // Serves an address (address.h) as well; port 0 lets the kernel choose. kConflict if it is in
   // use.
   Result<> Listen(std::string_view address);
+  // The same with a socket of ListenOn() (address.h), which may have been opened long before.
+  Result<> Listen(Fd socket);
   // Serves a socket that was accepted elsewhere; kClosing once Drain() began.
   Result<> Serve(Fd socket);
 

@@ -48,10 +48,11 @@ Result<> MountStaging(const std::string& path) {
 }  // namespace
 
 Result<functions::Directories> PrepareGround(const std::string& data) {
-  if (::geteuid() != 0) return Fail(Code::kDenied, "sandboxes need root (use sudo)");
   if (::unshare(CLONE_NEWNS) != 0 ||
       ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) {
-    return FailErrno(errno, "cannot leave the host's mounts (run as root, with CAP_SYS_ADMIN)");
+    return Fail(CodeOfErrno(errno),
+                "cannot leave the host's mounts for '{}': {} (run as root, with CAP_SYS_ADMIN)",
+                data, ErrnoText(errno));
   }
   functions::Directories directories;
   directories.base = data + "/base";

@@ -25,6 +25,7 @@
 #include "functions/local_platform.h"
 #include "functions/schema.h"
 #include "functions/transition_log.h"
+#include "http/address.h"
 #include "http/server.h"
 #include "node/ground.h"
 #include "sandbox/launch.h"
@@ -128,16 +129,46 @@ Result<> ClearLeftovers(storage::Journal& journal, storage::Blobs& blobs,
   return {};
 }
 
+// The socket that the node will serve, bound before there is anything to serve. Who knocks early
+// waits.
+class Door {
+ public:
+  Door() = default;
+  Door(Door&&) = default;
+  ~Door() {
+    if (!socket_) return;
+    const auto address = http::Address::Of(socket_.get());
+    if (address.is_local()) ::unlink(address.path().c_str());
+  }
+
+  Result<> Open(const std::string& address) {
+    GODWIT_TRY(socket_, http::ListenOn(address));
+    return {};
+  }
+  Fd Hand() { return std::move(socket_); }
+
+ private:
+  Fd socket_;
+};
+
 class Node {
  public:
   explicit Node(const cli::NodeConfig& config)
       : config_(config), log_("godwit", config.log_level) {}
 
   Result<> Run() {
-    if (::geteuid() != 0) return Fail(Code::kDenied, "sandboxes need root (use sudo)");
+    if (::geteuid() != 0) {
+      return Fail(Code::kDenied, "cannot run a node on '{}': sandboxes need root (use sudo)",
+                  config_.data);
+    }
     RaiseFileLimit();
     std::signal(SIGPIPE, SIG_IGN);
+    // First of all, for a node that cannot be reached makes no store; but a socket may be in it.
+    const bool door_inside = config_.listen.starts_with("unix:" + config_.data + "/");
+    Door door;
+    if (!door_inside) GODWIT_TRY(door.Open(config_.listen));
     GODWIT_TRY(const storage::StoreLock lock, storage::LockStore(config_.data));
+    if (door_inside) GODWIT_TRY(door.Open(config_.listen));
     GODWIT_TRY(functions::Directories directories, PrepareGround(config_.data));
     GODWIT_TRY(const sandbox::CgroupTree cgroups, ClaimCgroups(config_.data));
     const ScopeExit close_cgroups([&] { cgroups.Close(); });
@@ -175,7 +206,7 @@ class Node {
         [&moves](const functions::Transition& transition) { moves.Observe(transition); }};
     const auto platform = functions::MakeLocalPlatform(workplace);
     GODWIT_TRY(platform->Start());
-    const Result<> served = Serve(loop, pool, *platform);
+    const Result<> served = Serve(loop, pool, *platform, std::move(door));
     pool.join();
     moves.Flush();
     journal.Close();
@@ -183,7 +214,8 @@ class Node {
   }
 
  private:
-  Result<> Serve(asio::io_context& loop, Pool& pool, functions::LocalPlatform& platform) {
+  Result<> Serve(asio::io_context& loop, Pool& pool, functions::LocalPlatform& platform,
+                 Door door) {
     const SteadyTime begun = clock_.Steady();
     std::vector<Feature> features;
     aws::LambdaApi lambda(platform, {config_.region, config_.account}, entropy_,
@@ -210,7 +242,7 @@ class Node {
           return lambda.Handle(std::move(request));
         },
         limits, log_.Named("http"));
-    Result<> listening = server.Listen(config_.listen);
+    Result<> listening = server.Listen(door.Hand());
     asio::signal_set signals(loop, SIGINT, SIGTERM);
     asio::co_spawn(
         loop,
