@@ -37,6 +37,13 @@ Code CodeOfStatus(int status) {
   }
 }
 
+// What a node says of a function that it does not have, through either API.
+std::string WithWayOut(std::string message) {
+  if (message.starts_with("Function not found: ") && !message.ends_with(')'))
+    message += " (`godwit list` shows the functions)";
+  return message;
+}
+
 }  // namespace
 
 http::Request Ask(std::string_view method, std::string target) {
@@ -113,15 +120,11 @@ Error ErrorOf(const http::Response& response) {
   }
   if (const auto* error = Member(*object, "error")) {
     const auto code = CodeNamed(Str(*error, "code")).value_or(by_status);
-    return {code, Str(*error, "message")};
+    return {code, WithWayOut(Str(*error, "message"))};
   }
   for (const auto* key : {"Message", "message"}) {
     auto message = Str(*object, key);
-    if (message.empty()) continue;
-    if (response.Get("x-amzn-ErrorType") == "ResourceNotFoundException") {
-      message += " (`godwit list` shows the functions)";
-    }
-    return {by_status, std::move(message)};
+    if (!message.empty()) return {by_status, WithWayOut(std::move(message))};
   }
   return {by_status, fmt::format("the node answered with status {}", response.status)};
 }

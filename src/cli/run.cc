@@ -37,7 +37,7 @@ Result<const Verb*> FindVerb(std::span<const Verb> verbs, std::string_view name)
               DidYouMean(name, names, " (see `godwit --help`)"));
 }
 
-// "cannot VERB 'OPERAND': reason". A node names its own doing; it is not said twice.
+// "cannot VERB 'OPERAND': reason". Who names what it could not do is not said to be doing it, too.
 Error Phrase(const Verb& verb, const Args& args, Error error) {
   const std::string& doing = verb.doing.empty() ? verb.name : verb.doing;
   std::string what = "cannot " + doing;
@@ -46,9 +46,10 @@ Error Phrase(const Verb& verb, const Args& args, Error error) {
     if (!operand.empty()) what += " '" + operand + "'";
   }
   const std::string text = error.ToString();
-  const bool said =
-      text.starts_with(what + ": ") || (!verb.operands.empty() && verb.operands.front().many &&
-                                        text.starts_with("cannot " + doing + " '"));
+  const bool works_here = !verb.calls_node && verb.operands.empty();
+  const bool said = text.starts_with(what + ": ") || (works_here && text.starts_with("cannot ")) ||
+                    (!verb.operands.empty() && verb.operands.front().many &&
+                     text.starts_with("cannot " + doing + " '"));
   if (!said) error.Within(what);
   return error;
 }
