@@ -208,6 +208,9 @@ class NoCriu(harness.NodeCase):
 class Waking(unittest.TestCase, harness.Errors):
     """What stands in the way of a wake-up makes a call late, not lost."""
 
+    def stranded(self, node):
+        return next((row for row in node.ps() if "not brought back" in row["reason"]), None)
+
     def test_a_store_that_is_locked_for_a_while(self):
         with harness.Node("--blocked-after", "200ms").start() as node:
             node.deploy("sleeps", "misfits", "handler.sleeps")
@@ -215,9 +218,7 @@ class Waking(unittest.TestCase, harness.Errors):
             node.wait_for(state="SUSPENDED")
             with contextlib.closing(sqlite3.connect(node.data / "godwit.db")) as database:
                 database.execute("BEGIN IMMEDIATE")
-                row = harness.eventually(
-                    lambda: next((row for row in node.ps() if "not brought" in row["reason"]), None),
-                    60, "a failed resume")
+                row = harness.eventually(lambda: self.stranded(node), 60, "a failed resume")
                 self.assertEqual((row["state"], row["memory_bytes"]), ("SUSPENDED", 0))
                 self.assertIn("locked", row["reason"])
             self.assertEqual(call.result().out, '"slept"\n')
@@ -230,8 +231,7 @@ class Waking(unittest.TestCase, harness.Errors):
             node.wait_for(state="SUSPENDED")
             node.kill9()
             node.start("--criu", "/nowhere/criu")
-            row = harness.eventually(
-                lambda: next((row for row in node.ps() if "not brought" in row["reason"]), None), 60)
+            row = harness.eventually(lambda: self.stranded(node), 60, "a failed resume")
             self.assertEqual(row["state"], "SUSPENDED")
             self.assertIn("CRIU is not there", row["reason"])
             self.check_error(node.godwit("resume", row["instance"]), 4, "CRIU", "godwit doctor")

@@ -70,7 +70,7 @@ class Calls(harness.NodeCase):
         harness.eventually(lambda: not node.ps(function="spins"), what="the end of the spinner")
 
     def test_time_that_runs_on_after_the_answer(self):
-        """A runtime that answers and does not ask for the next call is ended in time all the same."""
+        """A runtime that answers and asks for no other call is ended in time all the same."""
         node = self.node
         node.deploy("lingers", "misfits", "handler.lingers", timeout=2)
         self.assertEqual(node.invoke("lingers"), "early")
