@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import socket
 import sqlite3
 import unittest
@@ -41,6 +42,15 @@ class Starting(unittest.TestCase, harness.Errors):
             address = f"127.0.0.1:{taken.getsockname()[1]}"
             done = self.start("--data", self.other, "--listen", address)
             self.check_error(done, 7, address, "in use", "--listen")
+            self.assertFalse(self.other.exists())
+
+    def test_a_socket_in_a_store_that_is_not_there_yet(self):
+        node = harness.Node()
+        self.addCleanup(node.close)
+        node.launch(listen=f"unix:{node.data}/socket")
+        harness.eventually(node.endpoint_of_log, what="the node's start")
+        self.assertEqual(node.stop(), 0)
+        self.assertFalse((node.data / "socket").exists())
 
     def test_no_root(self):
         nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
@@ -127,6 +137,37 @@ class Damage(unittest.TestCase, harness.Errors):
             path.write_bytes(good)
         node.start()
         self.assertEqual(node.invoke("echo", {"n": 1})["event"], {"n": 1})
+
+
+    def test_code_of_functions(self):
+        with harness.Node("--blocked-after", "200ms").start() as node:
+            node.deploy("echo")
+            good = self.blobs(node)
+            node.deploy("sleeps", "misfits", "handler.sleeps", timeout=60)
+            request = node.submit("sleeps", {"seconds": 60})
+            node.wait_for(state="SUSPENDED")
+            self.assertEqual(node.stop(), 0)
+            for blob in self.blobs(node) - good:
+                self.harm(blob, "cut")
+            for code in (node.data / "code").iterdir():
+                shutil.rmtree(code)
+            node.start()
+            self.assertEqual(node.invoke("echo", {"n": 1})["event"], {"n": 1})
+            self.assertEqual(node.ps(function="sleeps"), [])
+            record = node.result(request)
+            self.assertEqual(record["status"], "FAILED", record)
+            self.assertEqual(record["result"]["errorType"], "Godwit.ImageLost")
+            states = {one["FunctionName"]: one["State"] for one in node.json("list")}
+            self.assertEqual(states, {"echo": "Active", "sleeps": "Failed"})
+            self.check_error(node.godwit("invoke", "sleeps"), 7, "sleeps", "(deploy it again)")
+            self.assertIn("'sleeps' cannot run", node.log())
+            node.deploy("sleeps", "misfits", "handler.sleeps")
+            self.assertEqual(node.invoke("sleeps", {"seconds": 0}), "slept")
+            node.kill9()
+            for code in (node.data / "code").iterdir():
+                shutil.rmtree(code)
+            node.start()
+            self.assertEqual(node.invoke("sleeps", {"seconds": 0}), "slept")
 
 
 class FullDisk(unittest.TestCase, harness.Errors):

@@ -390,7 +390,7 @@ class Errors:
     def check_error(self, done, code, *words):
         """`done` is an error with this exit code, in the one form, that says all of `words`."""
         self.assertEqual(done.code, code, done)
-        self.assertRegex(done.err.splitlines()[-1], r"^godwit: cannot [^:]+: .+$")
+        self.assertRegex(done.err.splitlines()[-1], r"^godwit: cannot ([^:']|'[^']*')+: .+$")
         for word in words:
             self.assertIn(word, done.err)
 

@@ -1,6 +1,12 @@
 """The life of an instance as its user sees it: started, reused, put away, brought back, ended."""
+import base64
+import concurrent.futures as futures
+import io
 import json
+import shutil
+import time
 import unittest
+import zipfile
 
 import harness
 
@@ -220,6 +226,53 @@ class Store(unittest.TestCase):
             harness.eventually(lambda: not node.ps(), what="the end of the instances")
             left = harness.last(lambda: (files(node) - before, files(node) == before), 5)
             self.assertEqual(left, set())
+
+    def test_removed_and_deployed_again_at_once(self):
+        """Code that is on its way out is there again, whole, when the second deploy is told so."""
+        files = 1500
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as pack:
+            pack.write(harness.FUNCTIONS / "echo" / "handler.py", "handler.py")
+            for number in range(files):
+                pack.writestr(f"file{number}", str(number))
+        body = json.dumps({"FunctionName": "again", "Runtime": "python3",
+                           "Handler": "handler.handler", "Role": "arn:aws:iam::000000000000:role/r",
+                           "Code": {"ZipFile": base64.b64encode(content.getvalue()).decode()}})
+        path = "/2015-03-31/functions"
+        with harness.Node().start() as node:
+            self.assertEqual(node.request("POST", path, body)[0], 201)
+            (code,) = (node.data / "code").iterdir()
+            for turn in range(6):
+                self.assertEqual(node.request("DELETE", path + "/again")[0], 204)
+                time.sleep(0.025 * turn)  # unused code is looked for ten times a second
+                self.assertEqual(node.request("POST", path, body)[0], 201)
+                time.sleep(0.1)
+                self.assertEqual(len(list(code.iterdir())), files + 1)
+            self.assertEqual(node.invoke("again", {"n": 1}, quiet=True)["event"], {"n": 1})
+            node.kill9()
+            shutil.rmtree(code)
+            node.start()  # from its zip
+            self.assertEqual(node.invoke("again", {"n": 1}, quiet=True)["event"], {"n": 1})
+
+    def test_changes_of_one_function_at_once(self):
+        """Whatever order they come in: who deletes it is the last."""
+        with harness.Node().start() as node, futures.ThreadPoolExecutor(6) as crowd:
+            path = "/2015-03-31/functions/crowded"
+
+            def change(method):
+                if method == "DELETE":
+                    return node.request("DELETE", path)[0]
+                body = json.dumps({"Description": "x" * 200})
+                return node.request("PUT", path + "/configuration", body)[0]
+            for _ in range(40):
+                node.deploy("crowded", "echo", "handler.handler")
+                answers = list(crowd.map(change, ["DELETE"] + ["PUT"] * 5))
+                self.assertEqual(answers[0], 204)
+                self.assertLessEqual(set(answers[1:]), {200, 404})
+                self.assertEqual(node.json("list"), [])
+            node.kill9()
+            node.start()
+            self.assertEqual(node.json("list"), [])
 
 
 if __name__ == "__main__":
