@@ -121,6 +121,16 @@ TEST(RunTest, WithoutANodeTheErrorSaysHowToStartOne) {
       "--endpoint)\n");
 }
 
+TEST(RunTest, ANodeThatNamesWhatItCouldNotDoSaysCannotOnce) {
+  TestShell shell;
+  shell.refused = Error(Code::kConflict, "cannot listen on '127.0.0.1:1': in use (pass another)");
+  const auto heard = shell.Type({"node"});
+  EXPECT_EQ(heard.exit, 7);
+  EXPECT_EQ(heard.err, "godwit: cannot listen on '127.0.0.1:1': in use (pass another)\n");
+  shell.refused = Error(Code::kInternal, "something else");
+  EXPECT_EQ(shell.Type({"node"}).err, "godwit: cannot run a node: something else\n");
+}
+
 TEST(RunTest, TheNodeVerbGetsItsConfiguration) {
   TestShell shell;
   EXPECT_EQ(shell.Type({"node", "--data", "/srv/g", "--listen=[::1]:0", "--keep-awake"}).exit, 0);

@@ -46,6 +46,7 @@ Heard TestShell::Type(const std::vector<std::string>& words) {
   const StillClock clock(now);
   const auto verbs = Verbs(NodeVerb([this](const NodeConfig& config, Output&) -> Result<> {
                              started = config;
+                             if (refused) return std::unexpected(*refused);
                              return {};
                            }),
                            [this] { return features; });

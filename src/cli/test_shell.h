@@ -8,6 +8,7 @@
 // Threads: one. Failure: what the script has no answer for is refused with 404.
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,8 @@ class TestShell {
   Transport transport;    // if set, it takes the place of the script
   bool reachable = true;  // false: connection refused
   std::vector<Feature> features;
-  NodeConfig started;  // what the verb `node` was run with
+  NodeConfig started;            // what the verb `node` was run with
+  std::optional<Error> refused;  // what it answers
 
  private:
   http::Response Answer(const http::Request& request);
