@@ -153,8 +153,8 @@ void Crew::Update(Function function) {
 }
 
 Error Crew::Deleted() const {
-  return {Code::kNotFound, fmt::format("Function not found: {} (it has been deleted)",
-                                       workplace_.FunctionArn(function_.spec.name))};
+  const Error error = FunctionNotFound(workplace_.FunctionArn(function_.spec.name));
+  return {error.code(), error.reason() + " (it has been deleted)"};
 }
 
 void Crew::Retire() {

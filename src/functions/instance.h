@@ -140,7 +140,7 @@ class Instance final : public RuntimeCalls {
   std::unexpected<Error> CannotSuspend(Code code, std::string why);
   boost::asio::awaitable<void> Tidy(storage::BlobId image);
   boost::asio::awaitable<void> PutBack(bool committed, const Error& why);
-  boost::asio::awaitable<void> Lose(bool committed, const Error& why);
+  boost::asio::awaitable<void> Lose(const Error& why);
 
   Workplace& workplace_;
   Owner& owner_;

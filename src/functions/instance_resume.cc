@@ -223,7 +223,7 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
     ready = std::move(ready).Within("cannot resume '{}'", id_.text);
     log_line_.Error("{}", ready.error().ToString());
     if (resumption.broken || staged_) {
-      co_await Lose(resumption.committed, ready.error());
+      co_await Lose(ready.error());
     } else {
       co_await PutBack(resumption.committed, ready.error());
     }
@@ -279,12 +279,11 @@ asio::awaitable<void> Instance::PutBack(bool committed, const Error& why) {
 }
 
 // After an image that was found broken.
-asio::awaitable<void> Instance::Lose(bool committed, const Error& why) {
+asio::awaitable<void> Instance::Lose(const Error& why) {
   alive_ = false;
   ending_ = true;
   reason_ = why.reason();
   static_cast<void>(life_.Move(State::kLost, why.reason()));
-  if (committed) kept_.reset();
   co_await Discard();
   FinishWith("Godwit.ImageLost", why.ToString());
   co_await TearDown();
