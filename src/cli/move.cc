@@ -26,11 +26,12 @@ Result<> Move(const Args& args, Shell& shell, std::string_view action) {
     return Fail(Code::kUnavailable, "'{}' does not answer as a Godwit node does",
                 shell.node.endpoint());
   }
+  const uint64_t image = Num(*instance, "image_bytes");  // none once it is back
   shell.out.Line(fmt::format(
-      "{}  {}  memory {} -> {}  image {}  in {}", Str(*instance, "instance"),
+      "{}  {}  memory {} -> {}{}  in {}", Str(*instance, "instance"),
       shell.out.Paint(Colour::kCyan, Str(*instance, "state")),
       HumanBytes(Num(*report, "memory_before")), HumanBytes(Num(*report, "memory_after")),
-      HumanBytes(Num(*instance, "image_bytes")),
+      image == 0 ? "" : "  image " + HumanBytes(image),
       HumanSpan(std::chrono::microseconds(static_cast<int64_t>(Num(*report, "took_us"))))));
   return {};
 }

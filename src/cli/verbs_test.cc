@@ -261,6 +261,10 @@ TEST(MoveTest, SuspendAndResumeTellWhatChanged) {
   EXPECT_EQ(shell.Type({"suspend", "i-1"}).out,
             "i-1  SUSPENDED  memory 13.7 MB -> 0 B  image 2.40 MB  in 41.3 ms\n");
   EXPECT_EQ(shell.Type({"resume", "i-1"}).exit, 0);
+  shell.Answers("POST /godwit/v1/instances/i-2/resume", 200,
+                R"({"instance":{"instance":"i-2","state":"READY","image_bytes":0},)"
+                R"("took_us":9000,"memory_before":0,"memory_after":5000000})");
+  EXPECT_EQ(shell.Type({"resume", "i-2"}).out, "i-2  READY  memory 0 B -> 5.00 MB  in 9.00 ms\n");
   EXPECT_THAT(shell.Type({"suspend", "i-1", "--json"}).out, HasSubstr("\"took_us\":41300"));
   EXPECT_EQ(shell.asked[0], "POST /godwit/v1/instances/i-1/suspend");
 }
