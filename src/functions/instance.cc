@@ -129,6 +129,7 @@ void Instance::Assign(PendingCall call) {
   call_ = std::move(call);
   delivered_ = false;
   awake_before_ = Nanos(0);
+  clock_stands_ = true;
   due_ = SteadyTime{};
   CallStarted();
 }
@@ -137,16 +138,28 @@ void Instance::Assign(PendingCall call) {
 void Instance::CallStarted() {
   reason_ = "runs a call";
   static_cast<void>(life_.Move(State::kBusy, reason_));
-  call_started_ = awake_since_ = still_since_ = workplace_.clock.Steady();
+  call_started_ = still_since_ = workplace_.clock.Steady();
   cpu_seen_ = 0;
   call_log_from_ = log_.size();
-  ArmTimeout();
+  StartClock(call_started_);
   Rescheduled();
 }
 
 Nanos Instance::AwakeTime() const {
   return awake_before_ +
-         (state() == State::kSuspended ? Nanos(0) : workplace_.clock.Steady() - awake_since_);
+         (clock_stands_ ? Nanos(0) : std::max(Nanos(0), workplace_.clock.Steady() - awake_since_));
+}
+
+void Instance::StopClock() {
+  awake_before_ = AwakeTime();
+  clock_stands_ = true;
+}
+
+void Instance::StartClock(SteadyTime from) {
+  if (!clock_stands_) return;
+  clock_stands_ = false;
+  awake_since_ = from;
+  if (call_) ArmTimeout();
 }
 
 // One timer serves call after call: it is set anew only if it would come too late.
@@ -164,7 +177,7 @@ asio::awaitable<void> Instance::WatchTime() {
   if (timeout_armed_for_ == mine) timeout_armed_for_ = SteadyTime{Nanos::max()};
   // One that has answered, but does not ask for the next call, is still at work.
   const bool at_work = state() == State::kBusy || state() == State::kBlocked;
-  if (cancelled || moving_ || !at_work) co_return;
+  if (cancelled || moving_ || !at_work || clock_stands_) co_return;
   if (AwakeTime() < function_.spec.timeout) {
     ArmTimeout();
     co_return;
@@ -329,6 +342,7 @@ void Instance::Tick() {
     cpu_seen_ = cpu;
     still_since_ = now;
     if (state() == State::kBlocked) {
+      StartClock(now);
       reason_ = "runs again";
       static_cast<void>(life_.Move(State::kBusy, reason_));
     }
@@ -339,6 +353,8 @@ void Instance::Tick() {
     if (!checkpoint::ReadActivity(Pids()).asleep) return;
     reason_ = "its call waits";
     static_cast<void>(life_.Move(State::kBlocked, reason_));
+    // That it is not put away at once is not its fault.
+    if (!settings.keep_awake && workplace_.criu && obstacle_.empty()) StopClock();
   }
   // Brought back a little early for what it waits for: it is not put away again just before.
   if (now >= due_ + settings.blocked_after) PutAway("its call waits");
@@ -361,7 +377,7 @@ void Instance::Settled() {
     ProcessEnded(0);
   } else if (state() == State::kReady && !call_) {
     owner_.WantsCall(*this);
-  } else if (state() == State::kBusy || state() == State::kBlocked) {
+  } else if (call_ && !clock_stands_) {
     ArmTimeout();
   }
 }

@@ -128,7 +128,11 @@ class Instance final : public RuntimeCalls {
   void CallStarted();
   void PutAway(const char* reason);
   void ArmTimeout();
+  // What counts for the call's Timeout: all its time, but for what it spent BLOCKED until it was
+  // put away, SUSPENDED, or back before its time.
   Nanos AwakeTime() const;
+  void StopClock();
+  void StartClock(SteadyTime from);
   void Rescheduled();
   std::string Home() const { return workplace_.directories.instances + "/" + id_.text; }
   std::string Staging() const { return workplace_.directories.staging + "/" + id_.text; }
@@ -169,8 +173,9 @@ class Instance final : public RuntimeCalls {
   bool awaiting_ = false;   // a connection is in AwaitNext()
   SteadyTime call_started_{};
   uint64_t call_log_from_ = 0;
-  Nanos awake_before_{};  // of this call, up to the last resume
+  Nanos awake_before_{};  // of this call, when its clock was stopped last
   SteadyTime awake_since_{};
+  bool clock_stands_ = true;
   SteadyTime timeout_armed_for_ = SteadyTime{Nanos::max()};
 
   uint64_t cpu_seen_ = 0;      // nanoseconds

@@ -39,6 +39,7 @@ constexpr Nanos kLeastResumeCost = 40ms;
 constexpr Nanos kFirstRetry = 1s;  // after a resume that failed
 constexpr Nanos kLastRetry = 5min;
 constexpr Nanos kWallsCost = 50ms;  // to build a sandbox anew
+constexpr Nanos kMostEarly = 30s;   // that the wake index brings one back
 constexpr int kPidRoom = 200;       // pids between those of the function and CRIU's own
 
 }  // namespace
@@ -232,7 +233,7 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   obstacle_.clear();
   resume_failures_ = 0;
   staged_ = false;
-  awake_since_ = call_started_ = still_since_ = workplace_.clock.Steady();
+  call_started_ = still_since_ = workplace_.clock.Steady();
   cpu_seen_ = 0;
   WriteDeadline();
   static_cast<void>(life_.Move(call_ ? State::kBusy : State::kReady, std::move(reason)));
@@ -240,8 +241,10 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   LearnResumeCost(report.took);
   report.memory_after = sandbox_->cgroup().MemoryBytes();
   const storage::BlobId image = kept_->image;
-  if (kept_->facts.deadline) due_ = SteadyTime{*kept_->facts.deadline - clock_offset_};
+  due_ = kept_->facts.deadline ? SteadyTime{*kept_->facts.deadline - clock_offset_} : SteadyTime{};
   kept_.reset();
+  const bool early = due_ > call_started_ && due_ - call_started_ < kMostEarly;
+  StartClock(early ? due_ : call_started_);
   Settled();
   tidying_ = true;
   static_cast<void>(gate_.Spawn(Tidy(image)));

@@ -289,6 +289,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   kept_ = std::move(suspension.kept);
   if (call_) call_->kept = true;
   awake_before_ = kept_->facts.awake;
+  clock_stands_ = true;
   obstacle_.clear();
   reason_ = reason;
   static_cast<void>(life_.Move(State::kSuspended, std::move(reason)));
@@ -311,6 +312,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
 // It is as it was; `why` is shown, and the next attempt is later than the last one was.
 std::unexpected<Error> Instance::CannotSuspend(Code code, std::string why) {
   obstacle_ = std::move(why);
+  StartClock(workplace_.clock.Steady());
   try_again_at_ =
       workplace_.clock.Steady() + kFirstPause * (1 << std::min(failures_++, kMostDoublings));
   log_line_.Warning("cannot suspend '{}': {}", id_.text, obstacle_);
