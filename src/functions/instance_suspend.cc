@@ -121,7 +121,8 @@ class Suspension {
 
   // The processes end, and what they held is given back: the moment when it costs nothing any more.
   asio::awaitable<SteadyTime> FreeMemory() {
-    const bool has_files = !std::filesystem::is_empty(self_.Temporary());
+    std::error_code unknown;
+    const bool has_files = !std::filesystem::is_empty(self_.Temporary(), unknown);
     while (self_.alive_ || (has_files && !read_))
       co_await self_.changed_.async_wait(asio::as_tuple(asio::use_awaitable));
     self_.log_.Rest();
