@@ -29,12 +29,16 @@ class Leftovers:
     """What a store and this machine may hold, given what the node says that it runs."""
 
     def check_nothing_is_left(self, node):
-        known = {row["instance"] for row in node.ps()}
-        groups = {entry.name for directory in node.cgroups() for entry in directory.iterdir()
-                  if entry.is_dir()}
-        self.assertLessEqual(groups, known)
-        self.assertLessEqual({entry.name for entry in (node.data / "instances").iterdir()}, known)
+        # The node begins and ends instances meanwhile: only what stays unknown is left over.
+        harness.eventually(lambda: not self.unknown(node), 20,
+                           "the end of the groups and folders that no instance has")
         self.assertEqual(harness.mounts_below(node.home), [])
+
+    @staticmethod
+    def unknown(node):
+        there = {entry.name for directory in (*node.cgroups(), node.data / "instances")
+                 for entry in directory.iterdir() if entry.is_dir()}
+        return there - {row["instance"] for row in node.ps()}
 
 
 class Restart(unittest.TestCase, Leftovers):
