@@ -12,12 +12,13 @@ import sys
 import repository
 
 SUBSTRATE = {"base", "storage", "http"}
-MECHANISMS = {"sandbox", "checkpoint"}
+MECHANISMS = {"sandbox", "network", "checkpoint"}
 MAY_KNOW = {
     "base": set(),
     "storage": {"base"},
     "http": {"base"},
     "sandbox": SUBSTRATE,
+    "network": SUBSTRATE,
     "checkpoint": SUBSTRATE,
     "functions": SUBSTRATE | MECHANISMS,
     "aws": SUBSTRATE | MECHANISMS | {"functions"},
