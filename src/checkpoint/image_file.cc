@@ -60,7 +60,7 @@ Result<ImageFile> ReadImageFile(const std::string& path) {
 }
 
 Result<> WriteImageFile(const std::string& path, const ImageFile& file) {
-  GODWIT_TRY(const Fd fd, Open(path, O_WRONLY | O_TRUNC));
+  GODWIT_TRY(const Fd fd, Open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
   return WriteAll(fd.get(), FormatImageFile(file)).Within("cannot write '{}'", path);
 }
 

@@ -1,0 +1,105 @@
+#include "checkpoint/sockets.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <optional>
+#include <sstream>
+
+#include "base/fd.h"
+#include "base/try.h"
+#include "checkpoint/core_image.h"
+#include "checkpoint/image_file.h"
+
+namespace godwit::checkpoint {
+namespace {
+
+constexpr int kInetSocket = 4;  // of File::type
+constexpr uint32_t kListening = 10, kClosed = 7;
+constexpr uint32_t kLoopback = 127;
+constexpr size_t kTable = 4 << 20;  // bytes of a table in /proc/PID/net
+
+// IPv4, also as IPv6 maps it (RFC 4291, 2.5.5.2); nothing for other addresses.
+template <typename Words>
+std::optional<uint32_t> Ipv4(uint32_t family, const Words& words) {
+  if (family == AF_INET && words.size() >= 1) return ntohl(words[0]);
+  if (family != AF_INET6 || words.size() < 4) return {};
+  const bool any = words[0] == 0 && words[1] == 0 && words[2] == 0 && words[3] == 0;
+  if (any) return 0;
+  const bool mapped = words[0] == 0 && words[1] == 0 && ntohl(words[2]) == 0xffff;
+  return mapped ? std::optional(ntohl(words[3])) : std::nullopt;
+}
+
+Result<> ReadStream(const std::string& images, uint32_t inode, SocketInImage& socket) {
+  const std::string path = fmt::format("{}/tcp-stream-{:x}.img", images, inode);
+  if (!std::filesystem::exists(path)) return {};
+  GODWIT_TRY(const ImageFile file, ReadImageFile(path));
+  if (file.entries.empty()) return Fail(Code::kCorrupt, "'{}' holds no entry", path);
+  GODWIT_TRY(const auto stream, ParseEntry<image::TcpStream>(path, file.entries.front()));
+  socket.next = stream.inq_seq();
+  const uint32_t scale = std::min(stream.rcv_wscale(), 14U);
+  socket.window = static_cast<uint16_t>(std::min(stream.rcv_wnd() >> scale, 0xffffU));
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<SocketInImage>> ReadSockets(const std::string& images) {
+  std::vector<SocketInImage> sockets;
+  const std::string path = images + "/files.img";
+  if (!std::filesystem::exists(path)) return sockets;
+  GODWIT_TRY(const ImageFile file, ReadImageFile(path));
+  for (const auto& bytes : file.entries) {
+    GODWIT_TRY(const auto entry, ParseEntry<image::File>(path, bytes));
+    if (entry.type() != kInetSocket || !entry.has_isk()) continue;
+    const auto& isk = entry.isk();
+    const auto own = Ipv4(isk.family(), isk.src_addr());
+    const auto peer = Ipv4(isk.family(), isk.dst_addr());
+    const bool datagrams = isk.proto() == IPPROTO_UDP;
+    if (!own || !peer || *own >> 24 == kLoopback || isk.src_port() == 0) continue;
+    if (!datagrams && (isk.proto() != IPPROTO_TCP || isk.state() == kClosed)) continue;
+    SocketInImage socket;
+    socket.datagrams = datagrams;
+    socket.port = static_cast<uint16_t>(isk.src_port());
+    if (isk.state() != kListening) {
+      socket.peer = *peer;
+      socket.peer_port = static_cast<uint16_t>(isk.dst_port());
+    }
+    if (!datagrams) GODWIT_TRY(ReadStream(images, isk.ino(), socket));
+    sockets.push_back(socket);
+  }
+  return sockets;
+}
+
+std::vector<uint16_t> UnreadDatagrams(int pid) {
+  std::vector<uint16_t> ports;
+  for (const auto* table : {"udp", "udp6"}) {
+    const auto file = Open(fmt::format("/proc/{}/net/{}", pid, table), O_RDONLY);
+    if (!file) continue;
+    const auto text = ReadAll(file->get(), kTable);
+    if (!text) continue;
+    std::istringstream lines(*text);
+    std::string line;
+    std::getline(lines, line);  // the heading
+    while (std::getline(lines, line)) {
+      // "sl local:port remote:port state tx:rx ..." (proc(5)).
+      std::istringstream fields(line);
+      std::string number, local, remote, state, queues;
+      fields >> number >> local >> remote >> state >> queues;
+      const size_t colon = queues.find(':');
+      if (colon == std::string::npos || local.size() < 5) continue;
+      if (queues.find_first_not_of('0', colon + 1) == std::string::npos) continue;
+      uint16_t port = 0;
+      std::from_chars(local.data() + local.size() - 4, local.data() + local.size(), port, 16);
+      ports.push_back(port);
+    }
+  }
+  return ports;
+}
+
+}  // namespace godwit::checkpoint
