@@ -7,8 +7,8 @@ const { Fault } = require('./errors');
 
 const { env } = process;
 
-// Written when a call comes back from being put away: "REQUEST_ID EPOCH_MS\n". The time it was away
-// is not counted, so its deadline has moved.
+// Written when a call has waited: "REQUEST_ID EPOCH_MS\n", for the time it waited is not counted,
+// so its deadline has moved; or, while it waits, "REQUEST_ID - LEFT_MS\n".
 const MOVED_DEADLINE = env.GODWIT_DEADLINE_FILE || '/run/godwit/deadline';
 
 const OF_THE_PROCESS = {
@@ -19,10 +19,11 @@ const OF_THE_PROCESS = {
   logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
 };
 
-function movedDeadline(requestId) {
+function movedRemaining(requestId) {
   if (!fs.existsSync(MOVED_DEADLINE)) return undefined;
-  const [id, deadline] = fs.readFileSync(MOVED_DEADLINE, 'utf8').split(/\s+/);
-  return id === requestId ? Number(deadline) : undefined;
+  const [id, deadline, left] = fs.readFileSync(MOVED_DEADLINE, 'utf8').trim().split(/\s+/);
+  if (id !== requestId) return undefined;
+  return left ? Number(left) : Number(deadline) - Date.now();
 }
 
 function parse(header, what) {
@@ -63,7 +64,7 @@ function createContext(invocation) {
     attempt: Number(invocation.header('godwit-attempt') || 1),
     callbackWaitsForEmptyEventLoop: true,
     getRemainingTimeInMillis: () =>
-      Math.max(0, (movedDeadline(awsRequestId) || deadline) - Date.now()),
+      Math.max(0, movedRemaining(awsRequestId) ?? deadline - Date.now()),
   };
 }
 

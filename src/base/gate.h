@@ -23,7 +23,8 @@ class Gate {
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
-  // Runs `task` until it ends or Close() cancels it at its next wait.
+  // Runs `task` until it ends or Close() cancels it at its next wait. Called on the loop, it begins
+  // at once: what `task` does before its first wait is done when Spawn() returns.
   Result<> Spawn(boost::asio::awaitable<void> task);
   // Lets nobody in, cancels all inside, returns when the last has left. May be called twice.
   boost::asio::awaitable<void> Close();

@@ -36,15 +36,14 @@ Result<> Calls::Start(const std::set<std::string>& on_disk) {
       continue;
     }
     const auto crew = catalogue_.CrewFor(call.invocation.function);
+    if (!crew && crew.error().code() == Code::kUnavailable) continue;  // the next start may have it
     if (!crew) {
       call.done(call, std::unexpected(crew.error()));
       continue;
     }
     ++again;
-    PendingCall retry = call;
-    ++retry.invocation.attempt;  // it may have begun: nothing runs twice unseen
-    if (auto accepted = (*crew)->Submit(std::move(retry)); !accepted)
-      call.done(call, std::unexpected(accepted.error()));
+    ++call.invocation.attempt;  // it may have begun: nothing runs twice unseen
+    (*crew)->Queue(std::move(call));
   }
   if (!on_disk.empty() || again != 0) {
     work_.log.Info("found {} calls put away on disk and {} Event calls to run (again)",

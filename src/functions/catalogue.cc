@@ -44,13 +44,17 @@ Result<> CheckRevision(const Function& function, const std::optional<std::string
 }  // namespace
 
 void Catalogue::Restore(Function function) {
+  bool lost = false;
   if (const Result<> unpacked = UnpackFor(function); !unpacked) {
-    function.failure = unpacked.error().ToString() + " (deploy it again)";
+    const Code code = unpacked.error().code();
+    lost = code == Code::kNotFound || code == Code::kCorrupt;
+    function.failure = unpacked.error().ToString() +
+                       (lost ? " (deploy it again)" : " (mend that, and start the node again)");
     work_.log.Warning("'{}' cannot run: {}", function.spec.name, function.failure);
   }
   const std::string name = function.spec.name;
   auto crew = crews_.Make(function);
-  functions_.emplace(name, Deployed{std::move(function), std::move(crew)});
+  functions_.emplace(name, Deployed{std::move(function), std::move(crew), lost});
 }
 
 Result<> Catalogue::UnpackFor(const Function& function) {
@@ -159,7 +163,8 @@ asio::awaitable<Result<std::string>> Catalogue::Zip(std::string name) {
 Result<std::shared_ptr<Crew>> Catalogue::CrewFor(const std::string& name) const {
   GODWIT_TRY(const Deployed* deployed, Lookup(name));
   if (deployed->function.failure.empty()) return deployed->crew;
-  return Fail(Code::kConflict, "'{}' cannot run: {}", name, deployed->function.failure);
+  return Fail(deployed->lost ? Code::kConflict : Code::kUnavailable, "'{}' cannot run: {}", name,
+              deployed->function.failure);
 }
 
 std::shared_ptr<Crew> Catalogue::Find(const std::string& name) const {

@@ -61,6 +61,7 @@ class Catalogue {
   struct Deployed {
     Function function;
     std::shared_ptr<Crew> crew;
+    bool lost = false;  // its code is, and not only out of reach
   };
 
   Result<> Open() const;

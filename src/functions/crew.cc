@@ -45,6 +45,11 @@ Result<> Crew::Submit(PendingCall call) {
     return Fail(Code::kBusy, "{} calls of '{}' are waiting already (try again later)",
                 queue_.size(), function_.spec.name);
   }
+  Queue(std::move(call));
+  return {};
+}
+
+void Crew::Queue(PendingCall call) {
   queue_.push_back(std::move(call));
   if (!Serve()) {
     // Somebody at work may be free in a moment; those who are put away, or blocked, will not.
@@ -54,7 +59,6 @@ Result<> Crew::Submit(PendingCall call) {
     });
     soon ? ScaleLater() : Pump();
   }
-  return {};
 }
 
 bool Crew::Serve() {
@@ -94,9 +98,7 @@ void Crew::Pump() {
       static_cast<void>(gate_.Spawn([](Instance* woken) -> asio::awaitable<void> {
         static_cast<void>(co_await woken->Resume("a call waits"));
       }(instance)));
-      // Spawned tasks begin at the next turn of the loop; the others are for the next look.
-      ScaleLater();
-      return;
+      continue;  // it is on its way already: a spawned task runs at once to its first wait
     }
     if (static_cast<int>(instances_.size()) >= Limit() || !may_start_()) break;
     Start();
@@ -112,6 +114,7 @@ void Crew::Start() {
 }
 
 asio::awaitable<Result<Instance*>> Crew::Awaken() {
+  if (retired_) co_return Fail(Code::kClosing, "the node is shutting down");
   for (const auto& instance : instances_) {
     const State state = instance->state();
     if (!instance->moving() &&
@@ -122,6 +125,7 @@ asio::awaitable<Result<Instance*>> Crew::Awaken() {
   const InstanceId id = instances_.back()->id();
   while (true) {
     co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (retired_) co_return Fail(Code::kClosing, "the node is shutting down");
     Instance* instance = Find(id);
     if (instance == nullptr || instance->state() == State::kStopped ||
         instance->state() == State::kLost) {
@@ -166,7 +170,14 @@ void Crew::Retire() {
 }
 
 void Crew::Tick() {
-  for (const auto& instance : instances_) instance->Tick();
+  for (const auto& instance : instances_) {
+    // Found on disk, or on its way there when the function was changed: nobody calls it any more.
+    if (instance->Rests() && instance->function().revision_id != function_.revision_id) {
+      instance->Stop("replaced", Error(Code::kConflict, "the function was changed"));
+    } else {
+      instance->Tick();
+    }
+  }
 }
 
 void Crew::WantsCall(Instance& instance) {
@@ -213,13 +224,25 @@ asio::awaitable<void> Crew::Close() {
     call.done(call, Fail(Code::kClosing, "the node is shutting down"));
   queue_.clear();
   ready_.clear();
+  changed_.cancel();
   co_await gate_.Drain();
-  for (const auto& instance : instances_) {
-    // What is in the middle of a call is kept for the next node; what cannot be is ended.
-    if (instance->call()) static_cast<void>(co_await instance->Suspend("the node stops", true));
-    co_await instance->Close();
-  }
+  Gate closing(workplace_.executor);
+  for (const auto& instance : instances_) static_cast<void>(closing.Spawn(End(*instance)));
+  co_await closing.Drain();
   instances_.clear();
+  changed_.cancel();
+}
+
+// What is in the middle of a call is kept for the next node; what cannot be is ended.
+asio::awaitable<void> Crew::End(Instance& instance) {
+  co_await instance.Still();
+  asio::steady_timer pause(workplace_.executor);
+  while (instance.call() && workplace_.suspending >= Instance::kSideBySide) {
+    pause.expires_after(kScaleAfter);
+    co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  if (instance.call()) static_cast<void>(co_await instance.Suspend("the node stops", true));
+  co_await instance.Close();
 }
 
 }  // namespace godwit::functions

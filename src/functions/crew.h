@@ -37,6 +37,8 @@ class Crew final : public Owner {
   void Retire();
 
   Result<> Submit(PendingCall call);
+  // For a call that was accepted before: it is not refused for want of room.
+  void Queue(PendingCall call);
   // Takes an instance found in the store.
   void Restore(KeptInstance kept, PendingCall::Done done);
   // Starts one without a call and waits until it is READY or has failed.
@@ -67,6 +69,7 @@ class Crew final : public Owner {
   Error Deleted() const;
   void FailOldest(const FailedStart& why);
   boost::asio::awaitable<void> Bury(Instance* instance);
+  boost::asio::awaitable<void> End(Instance& instance);
 
   Workplace& workplace_;
   Function function_;

@@ -38,7 +38,9 @@ asio::awaitable<void> Crews::End(std::shared_ptr<Crew> crew) { co_await crew->Cl
 
 asio::awaitable<void> Crews::Close() {
   const auto crews = crews_;  // more may be made meanwhile
-  for (const auto& crew : crews) co_await crew->Close();
+  Gate closing(work_.executor);
+  for (const auto& crew : crews) static_cast<void>(closing.Spawn(End(crew)));
+  co_await closing.Drain();
   co_await gate_.Drain();
 }
 

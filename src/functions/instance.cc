@@ -24,8 +24,6 @@ namespace {
 constexpr uint32_t kFirstUid =
     1'000'000'000;  // above every range that systems hand out, below 2^31
 
-constexpr int kSideBySide = 4;  // suspensions that begin by themselves
-
 constexpr Nanos kInitLimit =
     std::chrono::seconds(10);  // Lambda's; a function with a longer timeout has that
 
@@ -130,6 +128,7 @@ void Instance::Assign(PendingCall call) {
   delivered_ = false;
   awake_before_ = Nanos(0);
   clock_stands_ = true;
+  clock_stood_ = false;
   due_ = SteadyTime{};
   CallStarted();
 }
@@ -150,15 +149,17 @@ Nanos Instance::AwakeTime() const {
          (clock_stands_ ? Nanos(0) : std::max(Nanos(0), workplace_.clock.Steady() - awake_since_));
 }
 
-void Instance::StopClock() {
-  awake_before_ = AwakeTime();
-  clock_stands_ = true;
+void Instance::StopClock(SteadyTime since) {
+  awake_before_ += clock_stands_ ? Nanos(0) : std::max(Nanos(0), since - awake_since_);
+  clock_stands_ = clock_stood_ = true;
+  WriteDeadline();
 }
 
 void Instance::StartClock(SteadyTime from) {
   if (!clock_stands_) return;
   clock_stands_ = false;
   awake_since_ = from;
+  if (clock_stood_) WriteDeadline();
   if (call_) ArmTimeout();
 }
 
@@ -202,7 +203,10 @@ asio::awaitable<Result<RuntimeCalls::Next>> Instance::AwaitNext() {
     FinishWith("Runtime.InvalidState",
                "the runtime asked for the next invocation before it answered this one");
   }
-  if (state() == State::kStarting || state() == State::kBusy || state() == State::kBlocked) {
+  // One that was put away after its answer may have got its next call before it asks for it.
+  const bool has_next = call_ && !delivered_ && state() == State::kBusy;
+  if (!has_next &&
+      (state() == State::kStarting || state() == State::kBusy || state() == State::kBlocked)) {
     reason_ = state() == State::kStarting ? "initialised" : "answered";
     GODWIT_CO_TRY(life_.Move(State::kReady, reason_));
     still_since_ = workplace_.clock.Steady();
@@ -250,7 +254,9 @@ void Instance::Finish(Outcome outcome) {
   PendingCall call = *std::move(call_);
   call_.reset();
   delivered_ = false;
-  failures_ = 0;  // what stood in the way of a suspension may have gone with the call
+  // What stood in the way of a suspension may have gone with the call.
+  failures_ = 0;
+  obstacle_.clear();
   try_again_at_ = SteadyTime{};
   outcome.id = call.invocation.id;
   outcome.executed_version = function_.version;
@@ -353,8 +359,8 @@ void Instance::Tick() {
     if (!checkpoint::ReadActivity(Pids()).asleep) return;
     reason_ = "its call waits";
     static_cast<void>(life_.Move(State::kBlocked, reason_));
-    // That it is not put away at once is not its fault.
-    if (!settings.keep_awake && workplace_.criu && obstacle_.empty()) StopClock();
+    // It waits since its last instruction; that it is not put away at once is not its fault.
+    if (!settings.keep_awake && workplace_.criu && obstacle_.empty()) StopClock(still_since_);
   }
   // Brought back a little early for what it waits for: it is not put away again just before.
   if (now >= due_ + settings.blocked_after) PutAway("its call waits");
@@ -364,6 +370,7 @@ void Instance::Exited(int inside, int status) {
   if (state() == State::kStarting && process_.inside == 0) early_exit_ = {inside, status};
   if (inside != process_.inside || !alive_) return;
   alive_ = false;
+  exit_status_ = status;
   Rescheduled();
   if (!moving_ && !ending_) ProcessEnded(status);
 }
@@ -374,7 +381,7 @@ void Instance::Settled() {
   Rescheduled();
   if (ending_) return;
   if (!alive_) {
-    ProcessEnded(0);
+    ProcessEnded(exit_status_);
   } else if (state() == State::kReady && !call_) {
     owner_.WantsCall(*this);
   } else if (call_ && !clock_stands_) {
@@ -420,11 +427,15 @@ asio::awaitable<void> Instance::TearDown() {
   });
 }
 
-asio::awaitable<void> Instance::Close() {
-  co_await asio::this_coro::throw_if_cancelled(false);
-  ending_ = true;
+asio::awaitable<void> Instance::Still() {
   while (operations_ > 0 || moving_)
     co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+asio::awaitable<void> Instance::Close() {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await Still();
+  ending_ = true;
   Rescheduled();
   timeout_.cancel();
   co_await gate_.Drain();
@@ -441,6 +452,7 @@ asio::awaitable<void> Instance::Close() {
                                     "the node is shutting down (call again after the next start)"));
   }
   if (sandbox_ && state() != State::kSuspended) KeepLog();
+  co_await WriteRow();
   co_await TearDown();
 }
 

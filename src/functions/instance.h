@@ -58,6 +58,7 @@ class Owner {
 
 class Instance final : public RuntimeCalls {
  public:
+  static constexpr int kSideBySide = 4;  // suspensions that nobody asked for by hand
   static constexpr Nanos kLookEvery = std::chrono::milliseconds(100);  // how often Tick() is called
 
   // A new one, STARTING.
@@ -98,6 +99,8 @@ class Instance final : public RuntimeCalls {
   void Stop(const std::string& reason, Error why);
   // Looked at ten times a second: marks it BLOCKED, puts it away when it is time.
   void Tick();
+  // Waits until it is not on its way to another state.
+  boost::asio::awaitable<void> Still();
   // Leaves a suspended one on disk, ends any other; then nothing runs.
   boost::asio::awaitable<void> Close();
 
@@ -128,10 +131,10 @@ class Instance final : public RuntimeCalls {
   void CallStarted();
   void PutAway(const char* reason);
   void ArmTimeout();
-  // What counts for the call's Timeout: all its time, but for what it spent BLOCKED until it was
-  // put away, SUSPENDED, or back before its time.
+  // What counts for the call's Timeout: all its time, but for what it waited BLOCKED, from its last
+  // instruction on, SUSPENDED, or back before its time.
   Nanos AwakeTime() const;
-  void StopClock();
+  void StopClock(SteadyTime since);
   void StartClock(SteadyTime from);
   void Rescheduled();
   std::string Home() const { return workplace_.directories.instances + "/" + id_.text; }
@@ -143,6 +146,7 @@ class Instance final : public RuntimeCalls {
   void AllowForks() const;
   std::unexpected<Error> CannotSuspend(Code code, std::string why);
   boost::asio::awaitable<void> Tidy(storage::BlobId image);
+  boost::asio::awaitable<void> WriteRow();
   boost::asio::awaitable<void> PutBack(bool committed, const Error& why);
   boost::asio::awaitable<void> Lose(const Error& why);
 
@@ -161,6 +165,7 @@ class Instance final : public RuntimeCalls {
   std::optional<std::pair<int, int>>
       early_exit_;           // pid inside and status, before process_ is known
   bool alive_ = false;       // the process is there
+  int exit_status_ = 0;      // of waitpid(2), when it was
   bool asked_once_ = false;  // the runtime has asked for a call: it is initialised
   int operations_ = 0;       // moves under way, to their last tidying
   bool tidying_ = false;     // removes the staged files of a resume
@@ -176,6 +181,7 @@ class Instance final : public RuntimeCalls {
   Nanos awake_before_{};  // of this call, when its clock was stopped last
   SteadyTime awake_since_{};
   bool clock_stands_ = true;
+  bool clock_stood_ = false;  // during this call: the runtime was told another deadline
   SteadyTime timeout_armed_for_ = SteadyTime{Nanos::max()};
 
   uint64_t cpu_seen_ = 0;      // nanoseconds
@@ -189,6 +195,7 @@ class Instance final : public RuntimeCalls {
   Nanos clock_offset_{};              // of its CLOCK_MONOTONIC to the host's
   std::optional<KeptInstance> kept_;  // while it is put away
   bool staged_ = false;               // its image is nowhere but in the staging directory
+  bool row_missing_ = false;          // it is on disk, but the store could not be told yet
   Nanos resume_cost_ = std::chrono::milliseconds(100);  // expected, at first a guess
   std::string reason_;
 

@@ -86,13 +86,16 @@ class Resumption {
     co_return restored;
   }
 
-  asio::awaitable<Result<>> Adopt() {
-    GODWIT_CO_TRY(const int outside, co_await self_.sandbox_->Find(facts_.pid));
-    self_.process_ = {facts_.pid, outside};
+  // It runs already, and may have ended by now: nothing leads back to disk from here, for what it
+  // has done it would do again.
+  asio::awaitable<void> Adopt() {
     for (size_t i = 0; i < sockets_.size(); ++i) {
-      GODWIT_CO_TRY(self_.endpoint_->Adopt(facts_.sessions[i], std::move(sockets_[i])));
+      const auto adopted = self_.endpoint_->Adopt(facts_.sessions[i], std::move(sockets_[i]));
+      if (!adopted) self_.log_line_.Error("{}", adopted.error().ToString());
     }
-    co_return Result<>{};
+    const Result<int> outside = co_await self_.sandbox_->Find(facts_.pid);
+    self_.process_ = {facts_.pid, outside.value_or(0)};
+    if (!outside) self_.alive_ = false;
   }
 
   bool committed = false;
@@ -147,7 +150,7 @@ class Resumption {
 
   asio::awaitable<Result<>> Journal(std::promise<Result<>>& word) {
     Result<> written;
-    if (!self_.staged_) {
+    if (!self_.staged_ && !self_.row_missing_) {
       written = co_await work_.journal.Write(
           [id = self_.id_](storage::Database& database) { return DropInstance(database, id); });
     }
@@ -173,7 +176,10 @@ class Resumption {
       if (pid != facts_.pid)
         return godwit::Fail(Code::kInternal, "process {} came back as {}", facts_.pid, pid);
       GODWIT_FAULT(kRestored);
-      return self_.sandbox_->cgroup().SetMemoryLimit(LimitsOf(self_.function_.spec).memory_bytes);
+      const uint64_t limit = LimitsOf(self_.function_.spec).memory_bytes;
+      if (const auto limited = self_.sandbox_->cgroup().SetMemoryLimit(limit); !limited)
+        self_.log_line_.Warning("{}", limited.error().ToString());
+      return {};
     });
   }
 
@@ -216,10 +222,10 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   if (ready) ready = co_await resumption.Prepare();
   if (ready) {
     alive_ = true;
+    exit_status_ = 0;
     process_.inside = kept_->facts.pid;
     ready = co_await resumption.Restore();
   }
-  if (ready) ready = co_await resumption.Adopt();
   if (!ready) {
     ready = std::move(ready).Within("cannot resume '{}'", id_.text);
     log_line_.Error("{}", ready.error().ToString());
@@ -230,12 +236,12 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
     }
     co_return std::unexpected(std::move(ready).error());
   }
+  co_await resumption.Adopt();
   obstacle_.clear();
   resume_failures_ = 0;
-  staged_ = false;
+  staged_ = row_missing_ = false;
   call_started_ = still_since_ = workplace_.clock.Steady();
   cpu_seen_ = 0;
-  WriteDeadline();
   static_cast<void>(life_.Move(call_ ? State::kBusy : State::kReady, std::move(reason)));
   report.took = workplace_.clock.Steady() - begun;
   LearnResumeCost(report.took);
@@ -244,6 +250,7 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   due_ = kept_->facts.deadline ? SteadyTime{*kept_->facts.deadline - clock_offset_} : SteadyTime{};
   kept_.reset();
   const bool early = due_ > call_started_ && due_ - call_started_ < kMostEarly;
+  clock_stood_ = true;
   StartClock(early ? due_ : call_started_);
   Settled();
   tidying_ = true;
@@ -267,11 +274,13 @@ asio::awaitable<void> Instance::PutBack(bool committed, const Error& why) {
   alive_ = false;
   static_cast<void>(life_.Move(State::kSuspended, why.reason()));
   co_await TearDown();  // whatever of it was restored goes with its walls
-  if (committed) {
-    const Result<> kept = co_await workplace_.journal.Write(
-        [&](storage::Database& database) { return PutInstance(database, *kept_); });
-    if (!kept) log_line_.Error("{}", kept.error().ToString());
-  }
+  log_.Rest();
+  co_await Offload(workplace_.pool, [&] {
+    checkpoint::EmptyDirectory(Staging());
+    return 0;
+  });
+  row_missing_ |= committed;
+  co_await WriteRow();
   obstacle_ = why.reason();
   const Nanos pause =
       std::min(kLastRetry, kFirstRetry * (int64_t{1} << std::min(resume_failures_++, 20)));
@@ -281,12 +290,23 @@ asio::awaitable<void> Instance::PutBack(bool committed, const Error& why) {
   Rescheduled();
 }
 
+// Without its row a next start would take its image for a leftover: a store that is full, say, may
+// have room when it is tried again.
+asio::awaitable<void> Instance::WriteRow() {
+  if (!row_missing_ || !kept_) co_return;
+  const Result<> kept = co_await workplace_.journal.Write(
+      [&](storage::Database& database) { return PutInstance(database, *kept_); });
+  if (!kept) log_line_.Error("{}", kept.error().ToString());
+  row_missing_ = !kept;
+}
+
 // After an image that was found broken.
 asio::awaitable<void> Instance::Lose(const Error& why) {
   alive_ = false;
   ending_ = true;
   reason_ = why.reason();
   static_cast<void>(life_.Move(State::kLost, why.reason()));
+  KeepLog();
   co_await Discard();
   FinishWith("Godwit.ImageLost", why.ToString());
   co_await TearDown();
@@ -295,16 +315,22 @@ asio::awaitable<void> Instance::Lose(const Error& why) {
   owner_.HasEnded(*this);
 }
 
-// The deadline that the runtime was told has moved by the time it was away (runtimes read this
-// file).
+// The deadline that the runtime was told has moved by the time it waited, or moves on while it does
+// (runtimes read this file).
 void Instance::WriteDeadline() const {
   if (!call_) return;
-  const WallTime deadline = workplace_.clock.Wall() + (function_.spec.timeout - awake_before_);
-  const auto ms =
-      std::chrono::duration_cast<std::chrono::milliseconds>(deadline.since_epoch).count();
-  const Result<Fd> file = Open(Home() + "/run/deadline", O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  if (file)
-    static_cast<void>(WriteAll(file->get(), fmt::format("{} {}\n", call_->invocation.id.text, ms)));
+  const auto ms = [](Nanos span) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(span).count();
+  };
+  const Nanos left = function_.spec.timeout - awake_before_;
+  const Nanos end = left + (awake_since_ - workplace_.clock.Steady());
+  const std::string& id = call_->invocation.id.text;
+  const std::string text =
+      clock_stands_ ? fmt::format("{} - {}\n", id, ms(left))
+                    : fmt::format("{} {}\n", id, ms((workplace_.clock.Wall() + end).since_epoch));
+  const std::string path = Home() + "/run/deadline";
+  const Result<Fd> file = Open(path + ".new", O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  if (file && WriteAll(file->get(), text)) ::rename((path + ".new").c_str(), path.c_str());
 }
 
 }  // namespace godwit::functions

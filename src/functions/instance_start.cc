@@ -4,6 +4,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <csignal>
 
 #include "base/try.h"
 #include "functions/environment.h"
@@ -69,6 +70,7 @@ asio::awaitable<Result<>> Instance::BuildWalls(Nanos clock_offset) {
                 co_await sandbox::BuildSandbox(workplace_.executor, workplace_.workshop, id_.text,
                                                std::move(places), LimitsOf(spec)));
   sandbox_->OnExit([this](int inside, int status) { Exited(inside, status); });
+  sandbox_->OnEnd([this] { Exited(process_.inside, SIGKILL); });
   log_.Listen();
   endpoint_ = workplace_.endpoints(*this, sandbox_->TakeListener());
   co_return Result<>{};

@@ -46,12 +46,28 @@ std::string WhatStoodInTheWay(const Error& error, const std::vector<int>& pids) 
   return descriptor.empty() ? error.reason() : fmt::format("{}: {}", descriptor, error.reason());
 }
 
+// What an image has of its call: the function has its payload.
+Invocation WithoutPayload(const Invocation& call) {
+  Invocation bare;
+  bare.id = call.id;
+  bare.function = call.function;
+  bare.kind = call.kind;
+  bare.attempt = call.attempt;
+  bare.accepted = call.accepted;
+  return bare;
+}
+
 }  // namespace
 
 // One suspension. Its steps run partly on the pool, while CRIU holds the processes still.
 class Suspension {
  public:
-  explicit Suspension(Instance& instance) : self_(instance), work_(instance.workplace_) {}
+  explicit Suspension(Instance& instance)
+      : self_(instance),
+        work_(instance.workplace_),
+        blocked_(instance.state() == State::kBlocked),
+        has_call_(instance.call_.has_value()),
+        still_since_(instance.still_since_) {}
 
   asio::awaitable<Result<>> HoldConnections() {
     Result<> held;
@@ -107,10 +123,12 @@ class Suspension {
   // whoever still waits for it.
   asio::awaitable<Result<>> MakeDurable() {
     GODWIT_CO_TRY(co_await Store());
+    // Ended meanwhile, by whoever deleted it: its result is written, and it has no other.
+    const bool runs = kept.facts.call && self_.call_;
     auto [synced, journalled] = co_await (
         Offload(work_.pool, [&] { return work_.blobs.Sync(kept.image); }) &&
         work_.journal.Write([&](storage::Database& database) -> Result<> {
-          if (kept.facts.call) {
+          if (runs) {
             GODWIT_TRY(PutCall(database, *kept.facts.call, CallStatus::kRunning, self_.id_));
           }
           return PutInstance(database, kept);
@@ -121,10 +139,12 @@ class Suspension {
 
   // The processes end, and what they held is given back: the moment when it costs nothing any more.
   asio::awaitable<SteadyTime> FreeMemory() {
+    const auto changed = [&] {
+      return self_.changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+    };
     std::error_code unknown;
     const bool has_files = !std::filesystem::is_empty(self_.Temporary(), unknown);
-    while (self_.alive_ || (has_files && !read_))
-      co_await self_.changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+    while (self_.alive_ || (has_files && !read_)) co_await changed();
     self_.log_.Rest();
     const Result<> renewed = co_await Offload(work_.pool, [&] {
       // Its /tmp is the only place of what is in it if it could not be stored.
@@ -132,7 +152,8 @@ class Suspension {
       return self_.sandbox_->cgroup().Renew();
     });
     if (!renewed) {
-      // Something is left in there: it goes with the walls.
+      // Something is left in there: it goes with the walls, when /tmp has been read.
+      while (!read_) co_await changed();
       self_.log_line_.Warning("{}", renewed.error().ToString());
       co_await self_.TearWallsDown();
     }
@@ -166,7 +187,7 @@ class Suspension {
     std::filesystem::remove(self_.Staging() + "/timens-0.img", ignored);
     InstanceFacts& facts = kept.facts;
     GODWIT_TRY(ReadProcesses(facts, dumped));
-    GODWIT_TRY(facts.sessions, OnLoop([&] { return self_.endpoint_->Save(); }));
+    GODWIT_TRY(OnLoop([&] { return AskInstance(facts); }));
     facts.instance = self_.id_;
     facts.function = self_.function_;
     facts.uid = self_.uid_;
@@ -175,11 +196,18 @@ class Suspension {
     facts.clock_offset = self_.clock_offset_;
     facts.wall = wall_;
     facts.boot = work_.boot;
+    return {};
+  }
+
+  // On the loop, to which what is asked here belongs. Whoever ended the instance while CRIU was at
+  // work does not want it on disk.
+  Result<> AskInstance(InstanceFacts& facts) {
+    if (self_.ending_) return godwit::Fail(Code::kClosing, "the instance ends");
     if (self_.call_) {
-      facts.call = self_.call_->invocation;
-      facts.call->payload.clear();
+      facts.call = WithoutPayload(self_.call_->invocation);
       facts.awake = self_.AwakeTime();
     }
+    GODWIT_TRY(facts.sessions, self_.endpoint_->Save());
     return {};
   }
 
@@ -198,7 +226,7 @@ class Suspension {
     GODWIT_TRY(const auto timer, checkpoint::NearestTimer(self_.Staging()));
     facts.timeouts = std::move(waits.timeouts);
     // Between calls a function is frozen, as in Lambda: its timers go on, but do not wake it.
-    if (!self_.call_) return {};
+    if (!has_call_) return {};
     if (due_at_once) {
       facts.deadline = clock_;
     } else if (timer) {
@@ -211,8 +239,8 @@ class Suspension {
 
   // None of its calls began later: what is known of those whose beginning is not known.
   Nanos Calm() const {
-    const Nanos still = self_.still_since_.since_boot + self_.clock_offset_;
-    const bool guess = !checkpoint::RestsAreKnown() && self_.state() == State::kBlocked;
+    const Nanos still = still_since_.since_boot + self_.clock_offset_;
+    const bool guess = !checkpoint::RestsAreKnown() && blocked_;
     return guess ? std::min(still, clock_) : clock_;
   }
 
@@ -226,6 +254,10 @@ class Suspension {
 
   Instance& self_;
   Workplace& work_;
+  // As it was when the suspension began, for the pool.
+  const bool blocked_;
+  const bool has_call_;
+  const SteadyTime still_since_;
   Nanos clock_{};
   WallTime wall_;
   bool read_ = false;  // the staged image and /tmp
@@ -288,7 +320,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   }
   if (endpoint_) co_await endpoint_->Drop();
   kept_ = std::move(suspension.kept);
-  if (call_) call_->kept = true;
+  if (call_ && durable) call_->kept = true;
   awake_before_ = kept_->facts.awake;
   clock_stands_ = true;
   obstacle_.clear();
@@ -313,10 +345,10 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
 // It is as it was; `why` is shown, and the next attempt is later than the last one was.
 std::unexpected<Error> Instance::CannotSuspend(Code code, std::string why) {
   obstacle_ = std::move(why);
-  StartClock(workplace_.clock.Steady());
+  if (state() != State::kSuspended) StartClock(workplace_.clock.Steady());
   try_again_at_ =
       workplace_.clock.Steady() + kFirstPause * (1 << std::min(failures_++, kMostDoublings));
-  log_line_.Warning("cannot suspend '{}': {}", id_.text, obstacle_);
+  if (code != Code::kClosing) log_line_.Warning("cannot suspend '{}': {}", id_.text, obstacle_);
   return godwit::Fail(code, "cannot suspend '{}': {}", id_.text, obstacle_);
 }
 

@@ -2,7 +2,7 @@
 
 // The life of an instance, as one table.
 //
-//   STARTING -> READY <-> BUSY -> BLOCKED -> SUSPENDED -> RESUMING -> BUSY, READY or BLOCKED
+//   STARTING -> READY <-> BUSY -> BLOCKED -> SUSPENDED <-> RESUMING -> BUSY or READY
 //   any -> STOPPED (on purpose, or the function ended) or LOST (with the node that ran it, or a
 //   broken image)
 //

@@ -24,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array<std::string_view, 4> kControllers = {"memory", "cpu", "cpuacct", "pids"};
+constexpr int kRounds = 50;          // looks, a millisecond apart, at a group that is being left
 constexpr int kCpuPeriod = 100'000;  // microseconds, the kernel's default
 
 Result<> WriteFile(const std::string& path, std::string_view text) {
@@ -210,8 +211,13 @@ Result<> Cgroup::Renew() const {
   const std::string& memory = Directory("memory");
   static_cast<void>(unified_ ? WriteFile(memory + "/memory.reclaim", "1G")
                              : WriteFile(memory + "/memory.force_empty", "0"));
-  if (::rmdir(memory.c_str()) != 0)
-    return FailErrno(errno, "cannot remove the control group '{}'", memory);
+  // The last of its processes may still be on their way out.
+  int error = EBUSY;
+  for (int round = 0; round < kRounds && error == EBUSY; ++round) {
+    if (round > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    error = ::rmdir(memory.c_str()) == 0 ? 0 : errno;
+  }
+  if (error != 0) return FailErrno(error, "cannot remove the control group '{}'", memory);
   return MakeGroup(memory);
 }
 

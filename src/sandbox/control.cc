@@ -53,9 +53,11 @@ class Socket : public Control {
   }
 
   void OnExit(std::function<void(int, int)> handler) override { on_exit_ = std::move(handler); }
+  void OnEnd(std::function<void()> handler) override { on_end_ = std::move(handler); }
 
   asio::awaitable<void> Close() override {
     on_exit_ = nullptr;
+    on_end_ = nullptr;
     co_await gate_.Close();
     socket_.close();
   }
@@ -112,6 +114,7 @@ class Socket : public Control {
     }
     ended_ = true;
     answered_.cancel();
+    if (const auto handler = on_end_) handler();  // a copy: it may lead to Close()
   }
 
   // False when nothing is there to read; `open` turns false at the end.
@@ -148,7 +151,7 @@ class Socket : public Control {
     }
     answer.event.step[sizeof answer.event.step - 1] = '\0';
     if (answer.event.what == What::kExited) {
-      if (on_exit_) on_exit_(answer.event.pid, answer.event.status);
+      if (const auto handler = on_exit_) handler(answer.event.pid, answer.event.status);
     } else {
       answers_.push_back(std::move(answer));
       answered_.cancel();
@@ -161,6 +164,7 @@ class Socket : public Control {
   asio::steady_timer answered_;  // cancelled when an answer came, or the end
   std::deque<Answer> answers_;
   std::function<void(int, int)> on_exit_;
+  std::function<void()> on_end_;
   bool asking_ = false;
   bool ended_ = false;
   Gate gate_;

@@ -34,6 +34,8 @@ class Control {
                                                      std::vector<std::string> strings,
                                                      std::vector<int> fds) = 0;
   virtual void OnExit(std::function<void(int inside, int status)> handler) = 0;
+  // Called once if init ends though nobody closed it.
+  virtual void OnEnd(std::function<void()> handler) = 0;
   virtual boost::asio::awaitable<void> Close() = 0;
 };
 

@@ -85,6 +85,7 @@ class NativeSandbox : public Sandbox {
 
   Fd TakeListener() override { return std::move(listener_); }
   void OnExit(ExitHandler handler) override { control_->OnExit(std::move(handler)); }
+  void OnEnd(std::function<void()> handler) override { control_->OnEnd(std::move(handler)); }
   const Cgroup& cgroup() const override { return cgroup_; }
   int init_pid() const override { return pid_; }
 

@@ -75,6 +75,8 @@ class Sandbox {
   virtual Fd TakeListener() = 0;
   // Called for each process that init reaps.
   virtual void OnExit(ExitHandler handler) = 0;
+  // Called if it ends by itself: init was killed, and all inside with it.
+  virtual void OnEnd(std::function<void()> handler) = 0;
   virtual const Cgroup& cgroup() const = 0;
   virtual int init_pid() const = 0;
   // Kills everything inside and waits until no process, mount or control group is left.

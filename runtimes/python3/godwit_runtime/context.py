@@ -7,8 +7,8 @@ from os import environ
 
 from .errors import Fault
 
-# Written when a call comes back from being put away: "REQUEST_ID EPOCH_MS\n". The time it was away
-# is not counted, so its deadline has moved.
+# Written when a call has waited: "REQUEST_ID EPOCH_MS\n", for the time it waited is not counted, so
+# its deadline has moved; or, while it waits, "REQUEST_ID - LEFT_MS\n".
 _MOVED_DEADLINE = environ.get("GODWIT_DEADLINE_FILE", "/run/godwit/deadline")
 
 
@@ -44,19 +44,23 @@ class Context:
         _set_trace_id(header(b"lambda-runtime-trace-id"))
 
     def get_remaining_time_in_millis(self):
-        deadline_ms = self._moved_deadline_ms() or self._deadline_ms
-        return max(0, deadline_ms - int(time.time() * 1000))
+        remaining_ms = self._moved_remaining_ms()
+        if remaining_ms is None:
+            remaining_ms = self._deadline_ms - int(time.time() * 1000)
+        return max(0, remaining_ms)
 
     def log(self, message):
         print(message, end="")
 
-    def _moved_deadline_ms(self):
+    def _moved_remaining_ms(self):
         try:
             with open(_MOVED_DEADLINE, "rb", buffering=0) as file:
-                request_id, deadline_ms = file.read(256).decode().split()
-        except (OSError, ValueError):  # never put away
+                request_id, deadline_ms, *left_ms = file.read(256).decode().split()
+        except (OSError, ValueError):  # has never waited for long
             return None
-        return int(deadline_ms) if request_id == self.aws_request_id else None
+        if request_id != self.aws_request_id:
+            return None
+        return int(left_ms[0]) if left_ms else int(deadline_ms) - int(time.time() * 1000)
 
     def __repr__(self):
         return f"Context({self.__dict__})"
