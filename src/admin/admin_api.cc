@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/code_name.h"
 #include "base/try.h"
+#include "functions/json_check.h"
 
 namespace godwit::admin {
 namespace {
@@ -17,6 +18,7 @@ namespace json = boost::json;
 
 constexpr size_t kDefaultLogBytes = 64 * 1024;
 constexpr size_t kMaxLogBytes = 16 * 1024 * 1024;
+constexpr size_t kSmallBody = 64 * 1024;
 
 http::Response Ok(const json::value& body) { return http::Json(200, json::serialize(body)); }
 
@@ -32,6 +34,11 @@ Result<size_t> LogBytes(const http::Request& request) {
   }
   return std::min(bytes, kMaxLogBytes);
 }
+
+// What is somewhat too large is read to its end, so that the refusal is in the one form.
+constexpr size_t kCallbackBody = 2 * functions::kMaxCallback;
+
+bool IsVisible(char c) { return c >= ' ' && c <= '~'; }
 
 template <typename Id>
 Result<Id> ParseId(const std::string& text, std::string_view what, std::string_view example) {
@@ -94,10 +101,16 @@ const std::vector<AdminApi::Route>& AdminApi::Routes() {
       {"POST", {"godwit", "v1", "instances", "*", "resume"}, &AdminApi::Resume},
       {"GET", {"godwit", "v1", "invocations", "*"}, &AdminApi::Invocation},
       {"GET", {"godwit", "v1", "invocations", "*", "result"}, &AdminApi::InvocationResult},
+      {"POST", {"godwit", "v1", "invocations", "*", "callback"}, &AdminApi::Callback},
       {"GET", {"godwit", "v1", "functions", "*", "logs"}, &AdminApi::Logs},
       {"GET", {"godwit", "v1", "functions", "*", "diagnosis"}, &AdminApi::Diagnosis},
       {"GET", {"godwit", "v1", "functions", "*", "code"}, &AdminApi::Code}};
   return kRoutes;
+}
+
+size_t AdminApi::BodyLimit(std::string_view method, std::string_view path) {
+  const bool callback = method == "POST" && path.starts_with("/godwit/v1/invocations/");
+  return callback ? kCallbackBody : kSmallBody;
 }
 
 AdminApi::AdminApi(functions::Platform& platform, NodeInfoProvider node, Log log)
@@ -207,6 +220,28 @@ AdminApi::Answer AdminApi::InvocationResult(std::string text, const http::Reques
     response.headers.push_back({"X-Amz-Function-Error", record.function_error});
   }
   co_return response;
+}
+
+AdminApi::Answer AdminApi::Callback(std::string text, const http::Request& request) {
+  functions::Callback callback;
+  GODWIT_CO_TRY(callback.call, ParseRequest(text));
+  if (request.body.size() > functions::kMaxCallback) {
+    co_return Fail(godwit::Code::kTooLarge,
+                   "the payload has {} bytes, a callback has at most {} (send a reference to it)",
+                   request.body.size(), functions::kMaxCallback);
+  }
+  GODWIT_CO_TRY(functions::CheckJson(request.body).Within("the payload is not JSON"));
+  callback.key = request.Get("Idempotency-Key");
+  if (callback.key.size() > functions::kMaxCallbackKey ||
+      !std::ranges::all_of(callback.key, IsVisible)) {
+    co_return Fail(godwit::Code::kInvalid,
+                   "the Idempotency-Key is not printable ASCII of at most {} characters",
+                   functions::kMaxCallbackKey);
+  }
+  callback.payload = request.body;
+  GODWIT_CO_TRY(const uint32_t number, co_await platform_.Deliver(std::move(callback)));
+  co_return http::Json(202,
+                       json::serialize(json::object{{"request_id", text}, {"number", number}}));
 }
 
 AdminApi::Answer AdminApi::Logs(std::string function, const http::Request& request) {

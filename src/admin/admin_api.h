@@ -9,6 +9,10 @@
 //   POST /instances/ID/suspend, /resume   what the move took and freed
 //   GET  /invocations/ID                  status and result of a call
 //   GET  /invocations/ID/result           the result alone, as the function wrote it
+//   POST /invocations/ID/callback         a callback: JSON, at most 1 MiB; 202
+//   {"request_id","number"}
+//                                         once it is durable. With Idempotency-Key (128 characters)
+//                                         one that is sent again is the same one
 //   GET  /functions/NAME/logs?bytes=N     the newest N bytes (65,536), text/plain
 //   GET  /functions/NAME/diagnosis        whether it will checkpoint, and what stands in the way
 //   GET  /functions/NAME/code             the zip
@@ -36,8 +40,8 @@ class AdminApi {
 
   // Whether the request is for this API, by its path alone.
   static bool Serves(const http::Request& request) { return request.path.starts_with("/godwit/"); }
-  // For http::Limits::body_bytes: nothing here takes a body worth the name.
-  static constexpr size_t kBodyLimit = 64 * 1024;
+  // For http::Limits::body_bytes: nothing but a callback takes a body worth the name.
+  static size_t BodyLimit(std::string_view method, std::string_view path);
 
   boost::asio::awaitable<http::Response> Handle(http::Request request);
 
@@ -54,6 +58,7 @@ class AdminApi {
   Answer Resume(std::string id, const http::Request&);
   Answer Invocation(std::string id, const http::Request&);
   Answer InvocationResult(std::string id, const http::Request&);
+  Answer Callback(std::string id, const http::Request& request);
   Answer Logs(std::string function, const http::Request& request);
   Answer Diagnosis(std::string function, const http::Request&);
   Answer Code(std::string function, const http::Request&);

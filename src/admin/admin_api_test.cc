@@ -24,8 +24,11 @@ const WallTime kNow{1'795'310'340'123ms};  // 2026-11-22T01:19:00.123Z
 
 class AdminApiTest : public testing::Test {
  protected:
-  http::Response Ask(const std::string& method, const std::string& target) {
+  http::Response Ask(const std::string& method, const std::string& target,
+                     const std::string& body = "", const std::vector<http::Header>& headers = {}) {
     http::Request request;
+    request.body = body;
+    request.headers = headers;
     request.method = method;
     request.target = target;
     request.path = target.substr(0, target.find('?'));
@@ -158,6 +161,39 @@ TEST_F(AdminApiTest, CallsAndTheirResults) {
   call.payload = "not \"json\"";
   EXPECT_THAT(Get(target).body, HasSubstr(R"("result":"not \"json\""})"));
   EXPECT_EQ(Get(target + "/result").Get("X-Amz-Function-Error"), "Unhandled");
+}
+
+TEST_F(AdminApiTest, CallbacksAreHandedOn) {
+  platform_.records[kRequest] = {};
+  const std::string target = std::string("/godwit/v1/invocations/") + kRequest + "/callback";
+  const auto accepted = Ask("POST", target, R"({"yes": 1.0})", {{"idempotency-key", "a key"}});
+  EXPECT_EQ(accepted.status, 202);
+  EXPECT_EQ(accepted.body, R"({"request_id":"6f1c2a90-0d3e-4b5a-9b1e-2f60c1d7a411","number":0})");
+  ASSERT_EQ(platform_.callbacks.size(), 1u);
+  EXPECT_EQ(platform_.callbacks[0].call.text, kRequest);
+  EXPECT_EQ(platform_.callbacks[0].payload, R"({"yes": 1.0})") << "as it came";
+  EXPECT_EQ(platform_.callbacks[0].key, "a key");
+
+  for (const char* body : {"", "{", "yes", "1 2"}) {
+    const auto refused = Ask("POST", target, body);
+    EXPECT_EQ(refused.status, 400) << body;
+    EXPECT_THAT(refused.body, HasSubstr(R"({"error":{"code":"invalid","message":"the payload is )"
+                                        R"(not JSON: )"));
+  }
+  const std::string most = '"' + std::string(functions::kMaxCallback - 2, 'x') + '"';
+  EXPECT_EQ(Ask("POST", target, most).status, 202);
+  EXPECT_EQ(Ask("POST", target, most + " ").status, 413);
+  EXPECT_GT(AdminApi::BodyLimit("POST", target), most.size() + 1) << "so that it can be told";
+  EXPECT_LT(AdminApi::BodyLimit("POST", "/godwit/v1/instances/i-1/resume"), 100'000u);
+  const std::string key(functions::kMaxCallbackKey, '~');
+  EXPECT_EQ(Ask("POST", target, "1", {{"Idempotency-Key", key}}).status, 202);
+  EXPECT_EQ(Ask("POST", target, "1", {{"Idempotency-Key", key + "~"}}).status, 400);
+  EXPECT_EQ(Ask("POST", target, "1", {{"Idempotency-Key", "a\tb"}}).status, 400);
+  EXPECT_EQ(Ask("GET", target).Get("Allow"), "POST");
+  EXPECT_EQ(Ask("POST", "/godwit/v1/invocations/1/callback", "1").status, 400);
+  EXPECT_EQ(Ask("POST", "/godwit/v1/invocations/00000000-0000-4000-8000-000000000000/callback", "1")
+                .status,
+            404);
 }
 
 TEST_F(AdminApiTest, LogsDiagnosisAndCode) {

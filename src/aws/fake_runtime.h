@@ -31,6 +31,8 @@ class FakeCalls : public functions::RuntimeCalls {
 
   std::vector<std::string> log;  // "respond ID BODY", "fail ID TYPE BODY", "init TYPE BODY"
   size_t waiting = 0;            // in AwaitNext()
+  size_t waiting_for_callback = 0;
+  size_t callbacks_asked = 0;
   size_t handed_out = 0;
   mutable size_t asked_if_runs = 0;
 
@@ -43,6 +45,11 @@ class FakeCalls : public functions::RuntimeCalls {
     invocation.id.text = id;
     invocation.payload = payload;
     Give(std::move(invocation));
+  }
+  // The next callback of whichever call runs.
+  void GiveCallback(std::string payload) {
+    callbacks_.push_back(std::move(payload));
+    given_.cancel();
   }
   // When what was given has been handed out.
   void End() {
@@ -72,6 +79,28 @@ class FakeCalls : public functions::RuntimeCalls {
     next.deadline.since_epoch = std::chrono::milliseconds(1234567890123);
     co_return next;
   }
+  boost::asio::awaitable<Result<>> AwaitCallback(functions::CallbackRef callback) override {
+    namespace asio = boost::asio;
+    ++callbacks_asked;
+    ++waiting_for_callback;
+    const auto state = co_await asio::this_coro::cancellation_state;
+    co_await asio::this_coro::throw_if_cancelled(false);
+    const auto cancelled = [&] { return state.cancelled() != asio::cancellation_type::none; };
+    while (Runs(callback.call) && callbacks_.size() <= callback.number && !ending_ &&
+           !cancelled()) {
+      co_await given_.async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+    --waiting_for_callback;
+    if (cancelled()) co_return godwit::Fail(Code::kClosing, "it ends");
+    co_await asio::this_coro::throw_if_cancelled(true);
+    if (!Runs(callback.call)) co_return godwit::Fail(Code::kNotFound, "it does not run");
+    if (callbacks_.size() <= callback.number) co_return godwit::Fail(Code::kClosing, "it ends");
+    co_return Result<>{};
+  }
+  boost::asio::awaitable<Result<std::string>> ReadCallback(
+      functions::CallbackRef callback) override {
+    co_return callbacks_.at(callback.number);
+  }
   bool Runs(std::string_view id) const override {
     ++asked_if_runs;
     return handed_out > 0 && running_.id.text == id;
@@ -94,11 +123,13 @@ class FakeCalls : public functions::RuntimeCalls {
     if (running_.id.text != id) return godwit::Fail(Code::kNotFound, "'{}' does not run", id);
     log.push_back(std::string(how) + " " + id + " " + with);
     running_.id.text.clear();
+    given_.cancel();
     return {};
   }
 
   boost::asio::steady_timer given_;
   std::deque<functions::Invocation> queue_;
+  std::vector<std::string> callbacks_;
   functions::Invocation running_;
   bool ending_ = false;
 };

@@ -3,7 +3,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
-#include "aws/json_check.h"
+#include "functions/json_check.h"
 
 namespace godwit::aws {
 namespace {
@@ -18,7 +18,7 @@ std::unexpected<LambdaError> WrongKind(std::string_view name, std::string_view k
 
 LambdaResult<Fields> Fields::Parse(std::string_view body) {
   json::parse_options options;
-  options.max_depth = kMaxJsonDepth;
+  options.max_depth = functions::kMaxJsonDepth;
   boost::system::error_code failed;
   auto root = std::make_shared<json::value>(json::object());
   if (!body.empty()) *root = json::parse({body.data(), body.size()}, failed, {}, options);

@@ -2,11 +2,11 @@
 #include <optional>
 #include <utility>
 
-#include "aws/json_check.h"
 #include "aws/lambda_api.h"
 #include "aws/lambda_violations.h"
 #include "base/bytes.h"
 #include "base/try.h"
+#include "functions/json_check.h"
 
 namespace godwit::aws {
 
@@ -23,7 +23,7 @@ LambdaResult<> CheckPayload(std::string& payload, size_t limit) {
                   "Request must be smaller than {} bytes for the InvokeFunction operation", limit);
   }
   if (payload.empty()) payload = kNothing;
-  if (const auto checked = CheckJson(payload); !checked) {
+  if (const auto checked = functions::CheckJson(payload); !checked) {
     return Refuse(LambdaCode::kInvalidRequestContent, "Could not parse request body into json: {}",
                   checked.error().reason());
   }
@@ -33,7 +33,7 @@ LambdaResult<> CheckPayload(std::string& payload, size_t limit) {
 LambdaResult<std::string> ClientContext(std::string_view header) {
   if (header.empty()) return {};
   auto context = FromBase64(header);
-  if (!context || !CheckJson(*context)) {
+  if (!context || !functions::CheckJson(*context)) {
     return Refuse(LambdaCode::kInvalidRequestContent,
                   "Client context must be a valid Base64-encoded JSON object.");
   }

@@ -54,7 +54,7 @@ class RuntimeApi : public functions::RuntimeEndpoint {
   using Session = std::shared_ptr<RuntimeSession>;
 
   asio::awaitable<void> Accept();
-  Result<> Serve(Fd socket, SavedSession::Awaiting from);
+  Result<> Serve(Fd socket, const SavedSession& from);
   asio::awaitable<bool> EndDead();
   static asio::awaitable<void> End(Session session) { co_await session->Stop(); }
   void Reap();
@@ -76,12 +76,13 @@ asio::awaitable<void> RuntimeApi::Accept() {
     const auto [failed] = co_await listener_.async_wait(asio::posix::descriptor_base::wait_read,
                                                         asio::as_tuple(asio::use_awaitable));
     if (failed) co_return;
+    // Who gave up waiting makes room for who asks anew.
+    if (sessions_.size() >= kMaxSessions) co_await EndDead();
     Fd socket(::accept4(listener_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket) {
       Reap();
       if (sessions_.size() >= kMaxSessions) continue;
-      if (auto served = Serve(std::move(socket), SavedSession::Awaiting::kRequest); !served)
-        co_return;
+      if (auto served = Serve(std::move(socket), {}); !served) co_return;
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
       log_.Warning(
           "cannot take a connection to the Runtime API: {} (raise the limit of open files)",
@@ -92,15 +93,16 @@ asio::awaitable<void> RuntimeApi::Accept() {
   }
 }
 
-Result<> RuntimeApi::Serve(Fd socket, SavedSession::Awaiting from) {
+Result<> RuntimeApi::Serve(Fd socket, const SavedSession& from) {
   auto session = std::make_shared<RuntimeSession>(executor_, std::move(socket), calls_, upload_,
                                                   [this] { return EndDead(); });
-  GODWIT_TRY(session->Start(from));
+  GODWIT_TRY(session->Start(from.awaiting, from.callback));
   sessions_.push_back(std::move(session));
   return {};
 }
 
-// A runtime that closed its connection while it waited for a call, and asks again on another one.
+// A runtime that closed its connection while it waited for a call, and asks again on another one;
+// a function that waited for a callback no longer than it wanted to.
 asio::awaitable<bool> RuntimeApi::EndDead() {
   bool found = false;
   const std::list<Session> sessions = sessions_;
@@ -159,7 +161,7 @@ asio::awaitable<void> RuntimeApi::Drop() {
 }
 
 Result<> RuntimeApi::Adopt(const SavedSession& session, Fd socket) {
-  return Serve(std::move(socket), session.awaiting);
+  return Serve(std::move(socket), session);
 }
 
 asio::awaitable<void> RuntimeApi::Close() {

@@ -69,6 +69,55 @@ TEST_F(RuntimeApiTest, ACallGoesThereAndBack) {
   EXPECT_THAT(calls_.log, ElementsAre("respond id-1 42"));
 }
 
+std::string AskForCallback(const std::string& id, int number) {
+  return "GET /godwit/v1/invocations/" + id + "/callbacks/" + std::to_string(number) +
+         " HTTP/1.1\r\nHost: x\r\n\r\n";
+}
+
+TEST_F(RuntimeApiTest, CallbacksAreGivenByNumberToWhoeverAsks) {
+  Converse([this]() -> asio::awaitable<void> {
+    RawPeer runtime = Peer();
+    calls_.Give("id-1", "e");
+    co_await runtime.Ask(kAskNext);
+    calls_.GiveCallback(R"({"n":0})");
+    RawPeer one = Peer();
+    RawPeer two = Peer();
+    const RawAnswer first = co_await one.Ask(AskForCallback("id-1", 0));
+    EXPECT_EQ(first.status, 200);
+    EXPECT_THAT(first.head, HasSubstr("Content-Type: application/json\r\n"));
+    EXPECT_EQ(first.body, R"({"n":0})");
+    EXPECT_EQ((co_await one.Ask(AskForCallback("id-1", 0))).body, R"({"n":0})") << "again";
+    co_await one.Say(AskForCallback("id-1", 1));
+    co_await two.Say(AskForCallback("id-1", 1));
+    co_await Until([this] { return calls_.waiting_for_callback == 2; });
+    calls_.GiveCallback("1");
+    EXPECT_EQ((co_await one.Hear()).body, "1");
+    EXPECT_EQ((co_await two.Hear()).body, "1");
+    co_await one.Say(AskForCallback("id-1", 2));
+    co_await Until([this] { return calls_.waiting_for_callback == 1; });
+    EXPECT_EQ((co_await runtime.Ask(Post("invocation/id-1/response", "42"))).status, 202);
+    const RawAnswer late = co_await one.Hear();
+    EXPECT_EQ(late.status, 400);
+    EXPECT_THAT(late.body, HasSubstr(R"("errorType":"InvalidRequestID")"));
+    EXPECT_EQ((co_await one.Ask(AskForCallback("id-2", 0))).status, 400);
+  });
+}
+
+TEST_F(RuntimeApiTest, WhoGaveUpWaitingMakesRoomForOthers) {
+  Converse([this]() -> asio::awaitable<void> {
+    RawPeer runtime = Peer();
+    calls_.Give("id-1", "e");
+    co_await runtime.Ask(kAskNext);
+    for (size_t i = 0; i < 40; ++i) {
+      RawPeer gives_up = Peer();
+      co_await gives_up.Say(AskForCallback("id-1", 0));
+      co_await Until([&] { return calls_.callbacks_asked == i + 1; });
+    }
+    calls_.GiveCallback("1");
+    EXPECT_EQ((co_await Peer().Ask(AskForCallback("id-1", 0))).body, "1");
+  });
+}
+
 TEST_F(RuntimeApiTest, AResponseAndTheNextQuestionMayComeInOneWrite) {
   Converse([this]() -> asio::awaitable<void> {
     RawPeer peer = Peer();

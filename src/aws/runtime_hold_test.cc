@@ -108,6 +108,34 @@ TEST_F(RuntimeHoldTest, ACallGoesOnAfterASuspensionInItsMiddle) {
   EXPECT_THAT(calls_.log, ElementsAre("respond id-1 late"));
 }
 
+constexpr const char* kAskFor = "GET /godwit/v1/invocations/id-1/callbacks/";
+
+TEST_F(RuntimeHoldTest, ACallbackReachesTheOneWhoAskedBeforeTheSuspension) {
+  Converse([this]() -> asio::awaitable<void> {
+    RawPeer runtime = co_await PeerThatWaits();
+    calls_.Give("id-1", "e");
+    co_await runtime.Hear();
+    RawPeer waits = Peer();
+    for (int number = 0; number < 3; ++number) {
+      co_await waits.Say(kAskFor + std::to_string(number) + " HTTP/1.1\r\nHost: x\r\n\r\n");
+      co_await Until([this] { return calls_.waiting_for_callback == 1; });
+      co_await Hold();
+      const auto saved = endpoint_->Save();
+      EXPECT_TRUE(saved.has_value());
+      EXPECT_EQ(saved->at(1).awaiting, SavedSession::Awaiting::kCallback);
+      EXPECT_EQ(saved->at(1).callback.call, "id-1");
+      EXPECT_EQ(saved->at(1).callback.number, static_cast<uint32_t>(number));
+      endpoint_->Release();
+      co_await GoThroughASuspension();
+      calls_.GiveCallback("\"number " + std::to_string(number) + "\"");
+      const RawAnswer answer = co_await waits.Hear();
+      EXPECT_EQ(answer.status, 200);
+      EXPECT_EQ(answer.body, "\"number " + std::to_string(number) + "\"");
+    }
+    EXPECT_EQ((co_await runtime.Ask(Post("invocation/id-1/response", "r"))).status, 202);
+  });
+}
+
 TEST_F(RuntimeHoldTest, SaveTellsWhereEachConnectionIs) {
   Converse([this]() -> asio::awaitable<void> {
     RawPeer idle = Peer();

@@ -3,16 +3,27 @@
 // Which call of the Runtime API a request from inside a sandbox means.
 //
 // Threads: any. Failure: kUnknown, or kOtherMethod for a path that has another method.
-// Source: AWS Lambda Runtime API 2018-06-01.
+// Source: AWS Lambda Runtime API 2018-06-01; kCallback is Godwit's own (docs/callbacks.md).
+#include <cstdint>
 #include <string_view>
 
 namespace godwit::aws {
 
-enum class RuntimeCall { kNext, kResponse, kError, kInitError, kPing, kOtherMethod, kUnknown };
+enum class RuntimeCall {
+  kNext,
+  kResponse,
+  kError,
+  kInitError,
+  kPing,
+  kCallback,
+  kOtherMethod,
+  kUnknown
+};
 
 struct RuntimeRoute {
   RuntimeCall call = RuntimeCall::kUnknown;
-  std::string_view id;  // the invocation's, of kResponse and kError; a part of the path
+  std::string_view id;  // the invocation's, of kResponse, kError and kCallback; a part of the path
+  uint32_t number = 0;  // of kCallback
 };
 
 RuntimeRoute FindRuntimeRoute(std::string_view method, std::string_view path);

@@ -20,6 +20,23 @@ TEST(RuntimeRouteTest, FindsEveryCall) {
   EXPECT_EQ(error.id, "abc-1");
 }
 
+TEST(RuntimeRouteTest, FindsCallbacksByTheirNumber) {
+  const std::string calls = "/godwit/v1/invocations/";
+  const std::string path = calls + "abc-1/callbacks/0";
+  const auto first = FindRuntimeRoute("GET", path);
+  EXPECT_EQ(first.call, RuntimeCall::kCallback);
+  EXPECT_EQ(first.id, "abc-1");
+  EXPECT_EQ(first.number, 0u);
+  EXPECT_EQ(FindRuntimeRoute("GET", calls + "a/callbacks/999999999").number, 999'999'999u);
+  EXPECT_EQ(FindRuntimeRoute("POST", calls + "a/callbacks/0").call, RuntimeCall::kOtherMethod);
+  for (const char* rest :
+       {"", "/", "a", "a/", "a/callbacks", "a/callbacks/", "/callbacks/0", "a/callbacks/-1",
+        "a/callbacks/00", "a/callbacks/01", "a/callbacks/1000000000", "a/callbacks/0x1",
+        "a/callbacks/0/", "a/b/callbacks/0", "a/callback/0"}) {
+    EXPECT_EQ(FindRuntimeRoute("GET", calls + rest).call, RuntimeCall::kUnknown) << rest;
+  }
+}
+
 TEST(RuntimeRouteTest, TellsAWrongMethodFromAnUnknownPath) {
   EXPECT_EQ(FindRuntimeRoute("POST", "/2018-06-01/runtime/invocation/next").call,
             RuntimeCall::kOtherMethod);

@@ -62,7 +62,10 @@ RuntimeSession::RuntimeSession(asio::any_io_executor executor, Fd socket,
   connection_.emplace(std::move(executor), std::move(socket), limits_);
 }
 
-Result<> RuntimeSession::Start(SavedSession::Awaiting from) { return gate_.Spawn(Run(from)); }
+Result<> RuntimeSession::Start(SavedSession::Awaiting from, functions::CallbackRef callback) {
+  callback_ = std::move(callback);
+  return gate_.Spawn(Run(from));
+}
 
 asio::awaitable<void> RuntimeSession::Stop() {
   co_await gate_.Close();
@@ -90,13 +93,14 @@ void RuntimeSession::EndUpload() {
 }
 
 bool RuntimeSession::IsDead() const {
-  if (stage_ != Stage::kAwaitingNext || deaf_ || !connection_) return false;
+  const bool waits = stage_ == Stage::kAwaitingNext || stage_ == Stage::kAwaitingCallback;
+  if (!waits || deaf_ || !connection_) return false;
   pollfd socket{connection_->NativeHandle(), POLLRDHUP, 0};
   return ::poll(&socket, 1, 0) == 1;
 }
 
 asio::awaitable<void> RuntimeSession::Run(SavedSession::Awaiting from) {
-  bool goes_on = from == SavedSession::Awaiting::kRequest || co_await AnswerNext();
+  bool goes_on = co_await GoOn(from);
   while (goes_on) {
     stage_ = Stage::kReading;
     auto request = co_await connection_->Read();
@@ -112,6 +116,19 @@ asio::awaitable<void> RuntimeSession::Run(SavedSession::Awaiting from) {
   connection_.reset();
 }
 
+// Answers what was asked before a suspension.
+asio::awaitable<bool> RuntimeSession::GoOn(SavedSession::Awaiting from) {
+  switch (from) {
+    case SavedSession::Awaiting::kNext:
+      return AnswerNext();
+    case SavedSession::Awaiting::kCallback:
+      return AnswerCallback();
+    case SavedSession::Awaiting::kRequest:
+      break;
+  }
+  return []() -> asio::awaitable<bool> { co_return true; }();
+}
+
 asio::awaitable<bool> RuntimeSession::Serve(http::Request request) {
   const RuntimeRoute route = FindRuntimeRoute(request.method, request.path);
   switch (route.call) {
@@ -125,6 +142,9 @@ asio::awaitable<bool> RuntimeSession::Serve(http::Request request) {
       return Send(RuntimeVerdict(
           calls_.InitFailed(std::string(request.Get("Lambda-Runtime-Function-Error-Type")),
                             std::move(request.body))));
+    case RuntimeCall::kCallback:
+      callback_ = {std::string(route.id), route.number};
+      return AnswerCallback();
     case RuntimeCall::kPing:
       return Send(http::Text(200, "pong"));
     case RuntimeCall::kOtherMethod:
@@ -149,6 +169,17 @@ asio::awaitable<bool> RuntimeSession::AnswerNext() {
   if (next) co_return co_await Send(RuntimeEvent(*next));
   if (next.error().code() == Code::kClosing) co_return false;
   co_return co_await Send(RuntimeVerdict(std::unexpected(next.error())));
+}
+
+asio::awaitable<bool> RuntimeSession::AnswerCallback() {
+  stage_ = Stage::kAwaitingCallback;
+  const auto there = co_await calls_.AwaitCallback(callback_);
+  stage_ = Stage::kWorking;
+  if (!there && there.error().code() == Code::kClosing) co_return false;
+  auto payload = there ? co_await calls_.ReadCallback(callback_)
+                       : Result<std::string>(std::unexpected(there.error()));
+  if (payload) co_return co_await Send(http::Json(200, *std::move(payload)));
+  co_return co_await Send(RuntimeVerdict(std::unexpected(std::move(payload).error())));
 }
 
 asio::awaitable<bool> RuntimeSession::Send(http::Response response) {
@@ -234,8 +265,11 @@ Result<SavedSession> RuntimeSession::Save() {
   }
   in_repair_ = true;  // also if it fails half way
   SavedSession saved;
-  saved.awaiting = stage_ == Stage::kAwaitingNext ? SavedSession::Awaiting::kNext
-                                                  : SavedSession::Awaiting::kRequest;
+  if (stage_ == Stage::kAwaitingNext) saved.awaiting = SavedSession::Awaiting::kNext;
+  if (stage_ == Stage::kAwaitingCallback) {
+    saved.awaiting = SavedSession::Awaiting::kCallback;
+    saved.callback = callback_;
+  }
   GODWIT_TRY(saved.tcp, checkpoint::SaveTcp(connection_->NativeHandle()));
   return saved;
 }

@@ -3,14 +3,14 @@
 // One connection of a function to its Runtime API: requests are answered in order until the peer
 // leaves.
 //
-// GET .../next waits for days if need be, and so does the wait for a request. One that has begun
-// has to come to its end in time, or with its call; an instance is not put away in its middle. A
-// large body is taken for the call that runs, or for a failed start, and of one connection at a
-// time, so that a function cannot fill the node's memory. A session is either between two steps, or
-// waits for a request, or for an invocation; Hold() is possible in the two waits only. Threads: the
-// loop. Lifetime: `calls` outlives it; after Start() it is destroyed when ended(), or after Stop().
-// Failure: a connection that breaks ends its session in silence; the function's end is noticed
-// elsewhere.
+// GET .../next and GET .../callbacks/N wait for days if need be, and so does the wait for a
+// request. One that has begun has to come to its end in time, or with its call; an instance is not
+// put away in its middle. A large body is taken for the call that runs, or for a failed start, and
+// of one connection at a time, so that a function cannot fill the node's memory. A session is
+// either between two steps, or waits for a request, an invocation or a callback; Hold() is possible
+// in the waits only. Threads: the loop. Lifetime: `calls` outlives it; after Start() it is
+// destroyed when ended(), or after Stop(). Failure: a connection that breaks ends its session in
+// silence; the function's end is noticed elsewhere.
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <functional>
@@ -43,12 +43,12 @@ class RuntimeSession {
   ~RuntimeSession() { EndUpload(); }
 
   // Serves from this point of the conversation on.
-  Result<> Start(functions::SavedSession::Awaiting from);
+  Result<> Start(functions::SavedSession::Awaiting from, functions::CallbackRef callback = {});
   // Ends whatever it does and closes the socket.
   boost::asio::awaitable<void> Stop();
   bool ended() const { return gate_.inside() == 0; }
-  // Waits for an invocation that its peer will not hear of, because it has closed or lost the
-  // connection.
+  // Waits for an invocation or a callback that its peer will not hear of, because it has closed or
+  // lost the connection.
   bool IsDead() const;
 
   // As of RuntimeEndpoint, for this connection.
@@ -57,13 +57,15 @@ class RuntimeSession {
   Result<> Release();
 
  private:
-  enum class Stage { kWorking, kReading, kAwaitingNext };
+  enum class Stage { kWorking, kReading, kAwaitingNext, kAwaitingCallback };
 
   size_t BodyLimit(std::string_view method, std::string_view path);
   void EndUpload();
   boost::asio::awaitable<void> Run(functions::SavedSession::Awaiting from);
+  boost::asio::awaitable<bool> GoOn(functions::SavedSession::Awaiting from);
   boost::asio::awaitable<bool> Serve(http::Request request);
   boost::asio::awaitable<bool> AnswerNext();
+  boost::asio::awaitable<bool> AnswerCallback();
   boost::asio::awaitable<bool> Send(http::Response response);
   boost::asio::awaitable<void> Refuse(const Error& why);
   http::Response Posted(std::string_view id, http::Request& request, bool is_error);
@@ -77,6 +79,7 @@ class RuntimeSession {
   std::string body_method_, body_path_;  // of the request whose body is being read
   std::optional<http::Connection> connection_;
   Stage stage_ = Stage::kWorking;
+  functions::CallbackRef callback_;  // that was asked for last
   bool deaf_ = false;
   bool in_repair_ = false;
   Gate gate_;

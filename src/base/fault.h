@@ -6,17 +6,18 @@
 // point 102, nothing flushed; "102:kill:2" at the second visit; "102:fail" makes
 // GODWIT_FAULT_FAILS(...) true there. In a release both are nothing. A number never gets a second
 // meaning. Threads: any.
-#define GODWIT_FAULT_POINTS(X)                                                          \
-  X(kInvocationAccepted, 101, "an Event call is durable, its caller not told")          \
-  X(kResultKept, 102, "a result is durable, its caller not told")                       \
-  X(kImageDumped, 201, "the image is staged, the process still alive and stopped")      \
-  X(kImageStoreFull, 203, "storing the image finds no space")                           \
-  X(kProcessGone, 204, "the process is gone, its image only staged")                    \
-  X(kImageStored, 206, "the process is gone, its image stored, but not in the journal") \
-  X(kSuspendJournalled, 205, "the suspension is durable, staging not tidied")           \
-  X(kRestoreStarted, 301, "the image is staged for a restore, nothing runs")            \
-  X(kRestored, 302, "the process runs again, the journal does not know yet")            \
-  X(kResumeJournalled, 303, "the resume is durable, the image still kept")              \
+#define GODWIT_FAULT_POINTS(X)                                                             \
+  X(kInvocationAccepted, 101, "an Event call is durable, its caller not told")             \
+  X(kResultKept, 102, "a result is durable, its caller not told")                          \
+  X(kCallbackAccepted, 103, "a callback is durable, neither its call nor its sender told") \
+  X(kImageDumped, 201, "the image is staged, the process still alive and stopped")         \
+  X(kImageStoreFull, 203, "storing the image finds no space")                              \
+  X(kProcessGone, 204, "the process is gone, its image only staged")                       \
+  X(kImageStored, 206, "the process is gone, its image stored, but not in the journal")    \
+  X(kSuspendJournalled, 205, "the suspension is durable, staging not tidied")              \
+  X(kRestoreStarted, 301, "the image is staged for a restore, nothing runs")               \
+  X(kRestored, 302, "the process runs again, the journal does not know yet")               \
+  X(kResumeJournalled, 303, "the resume is durable, the image still kept")                 \
   X(kSandboxBuilt, 401, "walls stand, no process inside")
 
 namespace godwit::fault {

@@ -116,9 +116,12 @@ Function ReadFunction(const Reader& reader) {
   return function;
 }
 
+// Of the facts. 1, or none, knew no connection that waits for a callback.
+constexpr int kFactsVersion = 2;
+
 json::value SessionValue(const SavedSession& session) {
   const auto& tcp = session.tcp;
-  return json::object{{"awaiting_next", session.awaiting == SavedSession::Awaiting::kNext},
+  json::object object{{"awaiting_next", session.awaiting == SavedSession::Awaiting::kNext},
                       {"local_port", tcp.local_port},
                       {"peer_port", tcp.peer_port},
                       {"send_sequence", tcp.send_sequence},
@@ -134,6 +137,11 @@ json::value SessionValue(const SavedSession& session) {
                       {"max_window", tcp.max_window},
                       {"receive_window", tcp.receive_window},
                       {"receive_window_update", tcp.receive_window_update}};
+  if (session.awaiting == SavedSession::Awaiting::kCallback) {
+    object["awaiting_callback"] =
+        json::object{{"call", session.callback.call}, {"number", session.callback.number}};
+  }
+  return object;
 }
 
 SavedSession ReadSession(const Reader& reader) {
@@ -142,6 +150,11 @@ SavedSession ReadSession(const Reader& reader) {
   bool next = false;
   reader.Read("awaiting_next", next);
   session.awaiting = next ? SavedSession::Awaiting::kNext : SavedSession::Awaiting::kRequest;
+  if (const auto* callback = reader.Find("awaiting_callback")) {
+    session.awaiting = SavedSession::Awaiting::kCallback;
+    Reader(*callback).Read("call", session.callback.call);
+    Reader(*callback).Read("number", session.callback.number);
+  }
   reader.Read("local_port", tcp.local_port);
   reader.Read("peer_port", tcp.peer_port);
   reader.Read("send_sequence", tcp.send_sequence);
@@ -182,7 +195,8 @@ std::string FactsToJson(const InstanceFacts& facts) {
                      {"timeval", timeout.form == checkpoint::Timeout::Form::kTimeval},
                      {"deadline_ns", timeout.deadline.count()}});
   }
-  json::object object{{"instance", facts.instance.text},
+  json::object object{{"version", kFactsVersion},
+                      {"instance", facts.instance.text},
                       {"function", FunctionValue(facts.function)},
                       {"uid", facts.uid},
                       {"pid", facts.pid},
@@ -208,6 +222,14 @@ std::string FactsToJson(const InstanceFacts& facts) {
 Result<InstanceFacts> FactsFromJson(std::string_view text) {
   GODWIT_TRY(const json::value value, Parse(text, "suspended instance"));
   const Reader reader(value);
+  int version = 1;
+  reader.Read("version", version);
+  if (version > kFactsVersion) {
+    return Fail(Code::kUnsupported,
+                "the suspended instance was kept in version {}, this program knows 1 to {} (start "
+                "the newer program)",
+                version, kFactsVersion);
+  }
   InstanceFacts facts;
   reader.Read("instance", facts.instance.text);
   if (!InstanceId::Parse(facts.instance.text)) {

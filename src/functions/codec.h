@@ -38,6 +38,7 @@ struct InstanceFacts {
 };
 
 std::string FactsToJson(const InstanceFacts& facts);
+// kUnsupported for those of a newer program.
 Result<InstanceFacts> FactsFromJson(std::string_view text);
 
 }  // namespace godwit::functions

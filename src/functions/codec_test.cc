@@ -47,6 +47,27 @@ TEST(CodecTest, FactsGoThereAndBack) {
   EXPECT_EQ(again->call->attempt, 3);
 }
 
+TEST(CodecTest, ASessionThatWaitsForACallbackGoesThereAndBack) {
+  InstanceFacts facts;
+  facts.instance = {"i-0123456789"};
+  SavedSession waits;
+  waits.awaiting = SavedSession::Awaiting::kCallback;
+  waits.callback = {"8476a536-e9f4-11e8-9739-2dfe598c3fcd", 7};
+  facts.sessions = {waits, SavedSession{}};
+  const auto again = FactsFromJson(FactsToJson(facts));
+  ASSERT_TRUE(again.has_value()) << again.error().ToString();
+  EXPECT_EQ(again->sessions[0].awaiting, SavedSession::Awaiting::kCallback);
+  EXPECT_EQ(again->sessions[0].callback, waits.callback);
+  EXPECT_EQ(again->sessions[1].awaiting, SavedSession::Awaiting::kRequest);
+}
+
+TEST(CodecTest, FactsHaveAVersion) {
+  EXPECT_TRUE(FactsFromJson(R"({"instance":"i-0123456789"})")) << "as the first ones were written";
+  EXPECT_TRUE(FactsFromJson(R"({"version":2,"instance":"i-0123456789"})"));
+  const auto newer = FactsFromJson(R"({"version":3,"instance":"i-0123456789"})");
+  EXPECT_EQ(newer.error().code(), Code::kUnsupported);
+}
+
 TEST(CodecTest, WhatIsNotWhatWasWrittenIsCorrupt) {
   EXPECT_EQ(FunctionFromJson("[").error().code(), Code::kCorrupt);
   EXPECT_EQ(FactsFromJson(R"({"instance":"../../etc"})").error().code(), Code::kCorrupt);

@@ -45,9 +45,10 @@ class FakePlatform : public Platform {
   std::map<std::string, Diagnosis> diagnoses;
   std::map<std::string, std::string> logs;
   Result<MoveReport> moved = Fail(Code::kNotFound, "there is no such instance");
-  std::vector<Call> calls;       // what was invoked and submitted
-  std::vector<std::string> did;  // "suspend i-1", "logs f 100"
-  std::optional<Error> refuses;  // every call that changes or runs something
+  std::vector<Call> calls;          // what was invoked and submitted
+  std::vector<Callback> callbacks;  // what was delivered
+  std::vector<std::string> did;     // "suspend i-1", "logs f 100"
+  std::optional<Error> refuses;     // every call that changes or runs something
   std::optional<Deployment> deployed;
   std::function<Outcome(const Call&)> answers = [](const Call& call) {
     Outcome outcome;
@@ -140,6 +141,13 @@ class FakePlatform : public Platform {
     const auto found = records.find(id.text);
     if (found == records.end()) co_return Fail(Code::kNotFound, "there is no call '{}'", id.text);
     co_return found->second;
+  }
+  Awaitable<uint32_t> Deliver(Callback callback) override {
+    if (refuses) co_return std::unexpected(*refuses);
+    if (!records.contains(callback.call.text))
+      co_return Fail(Code::kNotFound, "there is no call '{}'", callback.call.text);
+    callbacks.push_back(std::move(callback));
+    co_return static_cast<uint32_t>(callbacks.size() - 1);
   }
 
   std::vector<InstanceView> Instances() const override { return instances; }

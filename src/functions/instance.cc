@@ -74,6 +74,9 @@ Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, Pendin
     call_ = PendingCall{*kept_->facts.call, std::move(done), true};
     delivered_ = true;
     awake_before_ = kept_->facts.awake;
+    callbacks_ = kept_->callbacks;
+    for (const SavedSession& session : kept_->facts.sessions)
+      callbacks_taken_ = std::max(callbacks_taken_, std::min(session.callback.number, callbacks_));
   }
   clock_offset_ = kept_->facts.clock_offset;
   if (kept_->facts.boot != workplace_.boot) {
@@ -129,6 +132,7 @@ void Instance::Assign(PendingCall call) {
   awake_before_ = Nanos(0);
   clock_stands_ = true;
   clock_stood_ = false;
+  callbacks_ = callbacks_taken_ = 0;
   due_ = SteadyTime{};
   CallStarted();
 }
@@ -261,6 +265,7 @@ void Instance::Finish(Outcome outcome) {
   outcome.id = call.invocation.id;
   outcome.executed_version = function_.version;
   outcome.log_tail = log_.Tail(call_log_from_, kLogTail);
+  Rescheduled();  // whoever waits for its callbacks waits in vain
   call.done(call, std::move(outcome));
 }
 
@@ -313,9 +318,11 @@ void Instance::PutAway(const char* reason) {
       workplace_.clock.Steady() < try_again_at_) {
     return;
   }
-  static_cast<void>(gate_.Spawn([](Instance* self, const char* why) -> asio::awaitable<void> {
-    static_cast<void>(co_await self->Suspend(why));
-  }(this, reason)));
+  static_cast<void>(
+      gate_.Spawn([](Instance* self, State seen, const char* why) -> asio::awaitable<void> {
+        if (self->state() != seen) co_return;  // it was given a callback meanwhile
+        static_cast<void>(co_await self->Suspend(why));
+      }(this, state(), reason)));
 }
 
 // Ten times a second, so everything here is one cheap look.
@@ -363,7 +370,8 @@ void Instance::Tick() {
     if (!settings.keep_awake && workplace_.criu && obstacle_.empty()) StopClock(still_since_);
   }
   // Brought back a little early for what it waits for: it is not put away again just before.
-  if (now >= due_ + settings.blocked_after) PutAway("its call waits");
+  if (now < due_ + settings.blocked_after) return;
+  PutAway(callbacks_awaited_ > 0 ? "its call waits for a callback" : "its call waits");
 }
 
 void Instance::Exited(int inside, int status) {

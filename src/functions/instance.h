@@ -5,7 +5,8 @@
 //
 // The owner (a Crew) starts it, hands it calls when it is READY, and is told by Owner when it wants
 // work and when it has ended. Suspend() and Resume() are lines of named steps in files of their own
-// (instance_suspend.cc, instance_resume.cc). Threads: the loop. Lifetime: Close() before it is
+// (instance_suspend.cc, instance_resume.cc); what it does for callbacks is in
+// instance_callbacks.cc. Threads: the loop. Lifetime: Close() before it is
 // destroyed. Failure: of a suspension: the instance goes on as it was, and View() says why; of a
 // resume: it is SUSPENDED still, and tried again if a call waits in it, or LOST (a broken image)
 // and its call fails.
@@ -81,8 +82,16 @@ class Instance final : public RuntimeCalls {
   std::string LogTail(size_t limit) const { return log_.Tail(0, limit); }
   std::vector<int> Pids() const;
 
-  // Says when what it sleeps on is due, if it is known.
+  // Says when what it sleeps on is due, if it is known; a callback that it waits for is due at
+  // once.
   void ScheduleWake();
+  std::string_view WakeReason() const;
+  // The store has the call's callbacks below `count`: who waits for one gets it.
+  void CallbacksCame(const RequestId& call, uint32_t count);
+  // From now on its call is in the store, or will be before it ends.
+  void KeepCall() { call_->kept = true; }
+  // How many of its call's callbacks the function has asked for, as far as they came.
+  uint32_t callbacks_taken() const { return callbacks_taken_; }
 
   // Builds the sandbox and starts the runtime; READY or STOPPED follows by itself.
   void Start();
@@ -106,6 +115,8 @@ class Instance final : public RuntimeCalls {
 
   // RuntimeCalls.
   boost::asio::awaitable<Result<Next>> AwaitNext() override;
+  boost::asio::awaitable<Result<>> AwaitCallback(CallbackRef callback) override;
+  boost::asio::awaitable<Result<std::string>> ReadCallback(CallbackRef callback) override;
   bool Runs(std::string_view id) const override {
     return call_ && delivered_ && call_->invocation.id.text == id;
   }
@@ -137,6 +148,7 @@ class Instance final : public RuntimeCalls {
   void StopClock(SteadyTime since);
   void StartClock(SteadyTime from);
   void Rescheduled();
+  bool CallbackIsDue() const;  // put away, and waits for one that came
   std::string Home() const { return workplace_.directories.instances + "/" + id_.text; }
   std::string Staging() const { return workplace_.directories.staging + "/" + id_.text; }
   std::string Temporary() const;  // the instance's /tmp, seen from the host
@@ -176,6 +188,9 @@ class Instance final : public RuntimeCalls {
   std::optional<PendingCall> call_;
   bool delivered_ = false;  // the runtime has it
   bool awaiting_ = false;   // a connection is in AwaitNext()
+  uint32_t callbacks_ = 0;  // of this call, that are known to be in the store
+  uint32_t callbacks_taken_ = 0;
+  int callbacks_awaited_ = 0;  // connections in AwaitCallback()
   SteadyTime call_started_{};
   uint64_t call_log_from_ = 0;
   Nanos awake_before_{};  // of this call, when its clock was stopped last

@@ -45,6 +45,11 @@ constexpr int kPidRoom = 200;       // pids between those of the function and CR
 }  // namespace
 
 void Instance::ScheduleWake() {
+  if (CallbackIsDue()) {
+    const SteadyTime now = workplace_.clock.Steady();
+    workplace_.wake_at(id_, resume_failures_ == 0 ? now : std::max(now, try_again_at_), Nanos(0));
+    return;
+  }
   if (!kept_ || !kept_->facts.deadline) return;
   workplace_.wake_at(id_, SteadyTime{*kept_->facts.deadline - clock_offset_},
                      resume_cost_ + (sandbox_ ? Nanos(0) : kWallsCost));
@@ -247,7 +252,9 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   LearnResumeCost(report.took);
   report.memory_after = sandbox_->cgroup().MemoryBytes();
   const storage::BlobId image = kept_->image;
-  due_ = kept_->facts.deadline ? SteadyTime{*kept_->facts.deadline - clock_offset_} : SteadyTime{};
+  // One that is back for a callback will go on at once: it is not early.
+  const bool waits = kept_->facts.deadline && !CallbackIsDue();
+  due_ = waits ? SteadyTime{*kept_->facts.deadline - clock_offset_} : SteadyTime{};
   kept_.reset();
   const bool early = due_ > call_started_ && due_ - call_started_ < kMostEarly;
   clock_stood_ = true;

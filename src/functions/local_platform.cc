@@ -11,6 +11,7 @@
 
 #include "base/gate.h"
 #include "base/try.h"
+#include "functions/callbacks.h"
 #include "functions/calls.h"
 #include "functions/catalogue.h"
 #include "functions/crews.h"
@@ -40,6 +41,7 @@ class Local final : public LocalPlatform {
         crews_(workplace),
         catalogue_(workplace, crews_),
         calls_(workplace, catalogue_, crews_),
+        callbacks_(workplace, crews_),
         waker_(workplace.executor, workplace.clock,
                [this](InstanceId id) { return WakeUp(std::move(id)); }),
         tick_(workplace.executor),
@@ -81,6 +83,9 @@ class Local final : public LocalPlatform {
   asio::awaitable<Result<CallRecord>> Find(RequestId id) override {
     return calls_.Find(std::move(id));
   }
+  asio::awaitable<Result<uint32_t>> Deliver(Callback callback) override {
+    return callbacks_.Deliver(std::move(callback));
+  }
 
   std::vector<InstanceView> Instances() const override;
   asio::awaitable<Result<MoveReport>> Suspend(InstanceId id) override;
@@ -99,6 +104,7 @@ class Local final : public LocalPlatform {
   Crews crews_;
   Catalogue catalogue_;
   Calls calls_;
+  Callbacks callbacks_;
   Waker waker_;
   asio::steady_timer tick_;
   bool stopping_ = false;
@@ -174,6 +180,7 @@ Result<> Local::BuryInstance(const KeptInstance& kept, const Error& why) {
 asio::awaitable<void> Local::Stop() {
   stopping_ = true;
   calls_.Close();
+  callbacks_.Close();
   tick_.cancel();
   co_await catalogue_.Close();
   co_await waker_.Stop();
@@ -195,7 +202,7 @@ asio::awaitable<void> Local::Ticking() {
 asio::awaitable<void> Local::WakeUp(InstanceId id) {
   Instance* instance = crews_.Find(id);
   if (instance == nullptr || instance->state() != State::kSuspended) co_return;
-  static_cast<void>(co_await instance->Resume("what it waits for is due"));
+  static_cast<void>(co_await instance->Resume(std::string(instance->WakeReason())));
 }
 
 std::vector<InstanceView> Local::Instances() const {

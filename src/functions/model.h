@@ -20,6 +20,9 @@ namespace godwit::functions {
 
 inline constexpr size_t kMaxSyncPayload = 6 * 1024 * 1024;  // bytes, Lambda: 6 MB
 inline constexpr size_t kMaxEventPayload = 1024 * 1024;     // bytes, Lambda: 1 MB
+inline constexpr size_t kMaxCallback = kMaxEventPayload;    // bytes
+inline constexpr size_t kMaxCallbackKey = 128;              // characters
+inline constexpr uint32_t kMaxWaitingCallbacks = 1000;      // of a call, that it has not taken
 inline constexpr size_t kMaxResponse =
     6 * 1024 * 1024 + 100;  // bytes, as Lambda's Runtime API takes
 inline constexpr size_t kMaxCode =
@@ -83,6 +86,13 @@ struct Invocation {
   std::string trace_id;        // X-Amzn-Trace-Id or empty
   int attempt = 1;  // counts from 1; more than 1 if it may have begun before a restart of the node
   WallTime accepted;
+};
+
+// What somebody outside tells a call while it runs or is put away.
+struct Callback {
+  RequestId call;
+  std::string payload;  // JSON text, as it came
+  std::string key;      // the same key for the same call is the same callback; empty: none
 };
 
 // What a call came to. A function's own failure is an outcome, not an Error.

@@ -85,6 +85,9 @@ class Platform {
   // Accepts the call: once this returns, it will run, whatever happens to this process.
   virtual boost::asio::awaitable<Result<RequestId>> Submit(Call call) = 0;
   virtual boost::asio::awaitable<Result<CallRecord>> Find(RequestId id) = 0;
+  // Hands something to a call that has not ended: once this returns, it will get it. The callback's
+  // number among those of its call, from 0. kBusy if too many wait to be taken.
+  virtual boost::asio::awaitable<Result<uint32_t>> Deliver(Callback callback) = 0;
 
   // Instances.
   virtual std::vector<InstanceView> Instances() const = 0;  // by function, then id

@@ -22,6 +22,13 @@
 
 namespace godwit::functions {
 
+// One callback of a call, by its number from 0.
+struct CallbackRef {
+  std::string call;
+  uint32_t number = 0;
+  bool operator==(const CallbackRef&) const = default;
+};
+
 class RuntimeCalls {
  public:
   RuntimeCalls() = default;
@@ -39,6 +46,11 @@ class RuntimeCalls {
   virtual boost::asio::awaitable<Result<Next>> AwaitNext() = 0;
   // Whether `id` is the running call: one that was handed out and is not answered.
   virtual bool Runs(std::string_view id) const = 0;
+  // Waits until the call has callback `number`, and may be given it; kNotFound as soon as `id` is
+  // not the running call, kClosing when the instance ends. Any number of connections may wait.
+  virtual boost::asio::awaitable<Result<>> AwaitCallback(CallbackRef callback) = 0;
+  // The payload of one that AwaitCallback() has seen.
+  virtual boost::asio::awaitable<Result<std::string>> ReadCallback(CallbackRef callback) = 0;
   // kNotFound if `id` is not the running call (Lambda: 400 InvalidRequestID).
   virtual Result<> Respond(const std::string& id, std::string payload) = 0;
   // A handled failure: `body` is Lambda's error object as the runtime sent it.
@@ -50,9 +62,11 @@ class RuntimeCalls {
 
 // One connection of the function to its Runtime API, as an image keeps it.
 struct SavedSession {
-  enum class Awaiting { kRequest, kNext };
-  Awaiting awaiting = Awaiting::kRequest;  // kNext: `GET .../next` was read and is not answered yet
-  checkpoint::TcpState tcp;                // of the node's end
+  // kNext, kCallback: `GET .../next` or `GET .../callbacks/N` was read and is not answered yet.
+  enum class Awaiting { kRequest, kNext, kCallback };
+  Awaiting awaiting = Awaiting::kRequest;
+  CallbackRef callback;      // of kCallback
+  checkpoint::TcpState tcp;  // of the node's end
 };
 
 class RuntimeEndpoint {

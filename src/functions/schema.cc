@@ -10,7 +10,7 @@ namespace {
 using storage::Database;
 using storage::Statement;
 
-constexpr std::array<storage::Migration, 1> kMigrations = {
+constexpr std::array<storage::Migration, 2> kMigrations = {
     {{1, "functions, calls, instances, transitions", R"sql(
   CREATE TABLE function (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
   CREATE TABLE call (
@@ -23,6 +23,12 @@ constexpr std::array<storage::Migration, 1> kMigrations = {
     slot INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, instance TEXT NOT NULL, before INTEGER NOT NULL, after INTEGER NOT NULL,
     at_ns INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
   CREATE INDEX transition_instance ON transition (instance, sequence);
+)sql"},
+     {2, "callbacks", R"sql(
+  CREATE TABLE callback (
+    call TEXT NOT NULL, number INTEGER NOT NULL, key TEXT, payload BLOB NOT NULL, accepted_ns INTEGER NOT NULL,
+    PRIMARY KEY (call, number)) STRICT;
+  CREATE UNIQUE INDEX callback_key ON callback (call, key) WHERE key IS NOT NULL;
 )sql"}}};
 
 std::optional<std::string> TextOf(const std::optional<InstanceId>& id) {
@@ -78,12 +84,13 @@ Result<> PutCall(Database& database, const Invocation& call, CallStatus status,
 Result<> FinishCall(Database& database, const Outcome& outcome, int attempt, WallTime at) {
   const CallStatus status =
       outcome.function_error.empty() ? CallStatus::kSucceeded : CallStatus::kFailed;
-  return Do(
-      database,
-      "UPDATE call SET status = ?, result = ?, function_error = ?, attempt = ?, finished_ns = ?,"
-      " payload = NULL WHERE id = ?",
-      static_cast<int64_t>(status), storage::BlobView{outcome.payload}, outcome.function_error,
-      attempt, at.since_epoch.count(), outcome.id.text);
+  GODWIT_TRY(
+      Do(database,
+         "UPDATE call SET status = ?, result = ?, function_error = ?, attempt = ?, finished_ns = ?,"
+         " payload = NULL WHERE id = ?",
+         static_cast<int64_t>(status), storage::BlobView{outcome.payload}, outcome.function_error,
+         attempt, at.since_epoch.count(), outcome.id.text));
+  return Do(database, "DELETE FROM callback WHERE call = ?", outcome.id.text);
 }
 
 Result<std::optional<CallRecord>> FindCall(Database& database, const RequestId& id) {
@@ -138,6 +145,60 @@ Result<> DropCallsFinishedBefore(Database& database, WallTime time) {
   return Do(database, "DELETE FROM call WHERE finished_ns < ?", time.since_epoch.count());
 }
 
+Result<uint32_t> CountCallbacks(Database& database, const RequestId& call) {
+  GODWIT_TRY(Statement * count,
+             database.Cached("SELECT coalesce(max(number) + 1, 0) FROM callback WHERE call = ?"));
+  count->BindAll(call.text);
+  GODWIT_TRY(const bool row, count->Step());
+  const uint32_t callbacks = row ? static_cast<uint32_t>(count->Int(0)) : 0;
+  count->Reset();
+  return callbacks;
+}
+
+Result<uint32_t> AddCallback(Database& database, const Callback& callback, WallTime at,
+                             uint32_t limit) {
+  const std::string& call = callback.call.text;
+  GODWIT_TRY(const auto record, FindCall(database, callback.call));
+  if (!record)
+    return Fail(Code::kNotFound, "no call '{}' is known (`godwit ps` shows those under way)", call);
+  if (record->finished) {
+    return Fail(Code::kConflict, "call '{}' has ended: it is {} (`godwit result {}` tells more)",
+                call, ToString(record->status), call);
+  }
+  if (!callback.key.empty()) {
+    GODWIT_TRY(Statement * same,
+               database.Cached("SELECT number FROM callback WHERE call = ? AND key = ?"));
+    same->BindAll(call, callback.key);
+    GODWIT_TRY(const bool known, same->Step());
+    const uint32_t number = known ? static_cast<uint32_t>(same->Int(0)) : 0;
+    same->Reset();
+    if (known) return number;
+  }
+  GODWIT_TRY(const uint32_t number, CountCallbacks(database, callback.call));
+  if (number >= limit) {
+    return Fail(Code::kBusy,
+                "call '{}' has {} callbacks that it has not taken (try again when it has)", call,
+                kMaxWaitingCallbacks);
+  }
+  const auto key = callback.key.empty() ? std::nullopt : std::optional(callback.key);
+  GODWIT_TRY(
+      Do(database,
+         "INSERT INTO callback (call, number, key, payload, accepted_ns) VALUES (?, ?, ?, ?, ?)",
+         call, number, key, storage::BlobView{callback.payload}, at.since_epoch.count()));
+  return number;
+}
+
+Result<std::optional<std::string>> FindCallback(Database& database, const RequestId& call,
+                                                uint32_t number) {
+  GODWIT_TRY(Statement * find,
+             database.Cached("SELECT payload FROM callback WHERE call = ? AND number = ?"));
+  find->BindAll(call.text, number);
+  GODWIT_TRY(const bool row, find->Step());
+  auto payload = row ? std::optional(std::string(find->Blob(0))) : std::nullopt;
+  find->Reset();
+  return payload;
+}
+
 Result<> PutInstance(Database& database, const KeptInstance& kept) {
   return Do(database,
             "INSERT OR REPLACE INTO instance (id, facts, image, image_bytes) VALUES (?, ?, ?, ?)",
@@ -156,8 +217,12 @@ Result<std::vector<KeptInstance>> AllInstances(Database& database) {
     GODWIT_TRY(const bool row, all->Step());
     if (!row) return kept;
     GODWIT_TRY(InstanceFacts facts, FactsFromJson(all->Text(0)));
+    uint32_t callbacks = 0;
+    if (facts.call) {
+      GODWIT_TRY(callbacks, CountCallbacks(database, facts.call->id));
+    }
     kept.push_back({std::move(facts), storage::BlobId{std::string(all->Text(1))},
-                    static_cast<uint64_t>(all->Int(2))});
+                    static_cast<uint64_t>(all->Int(2)), callbacks});
   }
 }
 

@@ -26,7 +26,8 @@ Result<> PutFunction(storage::Database& database, const Function& function);
 Result<> DropFunction(storage::Database& database, const std::string& name);
 Result<std::vector<Function>> AllFunctions(storage::Database& database);
 
-// Calls: Event calls from their acceptance on, synchronous ones from their first suspension on.
+// Calls: Event calls from their acceptance on, synchronous ones from their first suspension or
+// callback on.
 struct KeptCall {
   Invocation invocation;
   CallRecord record;
@@ -39,11 +40,21 @@ Result<std::optional<CallRecord>> FindCall(storage::Database& database, const Re
 Result<std::vector<KeptCall>> UnfinishedCalls(storage::Database& database);
 Result<> DropCallsFinishedBefore(storage::Database& database, WallTime time);
 
+// Callbacks of calls that have not ended, which take them along.
+// The new one's number, or that of the one with its key. kNotFound for a call that is not here,
+// kConflict for one that has ended, kBusy if its number were `limit`.
+Result<uint32_t> AddCallback(storage::Database& database, const Callback& callback, WallTime at,
+                             uint32_t limit);
+Result<std::optional<std::string>> FindCallback(storage::Database& database, const RequestId& call,
+                                                uint32_t number);
+Result<uint32_t> CountCallbacks(storage::Database& database, const RequestId& call);
+
 // Suspended instances.
 struct KeptInstance {
   InstanceFacts facts;
   storage::BlobId image;
   uint64_t image_bytes = 0;
+  uint32_t callbacks = 0;  // that its call has; counted when it is read
 };
 Result<> PutInstance(storage::Database& database, const KeptInstance& kept);
 Result<> DropInstance(storage::Database& database, const InstanceId& id);

@@ -53,6 +53,46 @@ TEST_F(SchemaTest, AnAcceptedCallIsUnfinishedUntilItsResultIsKept) {
   EXPECT_EQ(*FindCall(*database_, Call("b").id), std::nullopt);
 }
 
+TEST_F(SchemaTest, CallbacksAreNumberedAndGoWithTheirCall) {
+  const Invocation call = Call("c");
+  const WallTime now{std::chrono::seconds(15)};
+  EXPECT_EQ(AddCallback(*database_, {call.id, "1", ""}, now, 9).error().code(), Code::kNotFound);
+  ASSERT_TRUE(PutCall(*database_, call, CallStatus::kQueued, std::nullopt).has_value());
+  const std::string odd("\"\0\"", 3);
+  EXPECT_EQ(*AddCallback(*database_, {call.id, odd, ""}, now, 9), 0u);
+  EXPECT_EQ(*AddCallback(*database_, {call.id, "1", "key"}, now, 9), 1u);
+  EXPECT_EQ(*AddCallback(*database_, {call.id, "2", "key"}, now, 9), 1u) << "the same key";
+  EXPECT_EQ(*AddCallback(*database_, {call.id, "3", "other"}, now, 9), 2u);
+  EXPECT_EQ(*AddCallback(*database_, {call.id, "4", ""}, now, 9), 3u);
+  EXPECT_EQ(AddCallback(*database_, {call.id, "5", ""}, now, 4).error().code(), Code::kBusy);
+  EXPECT_EQ(*AddCallback(*database_, {call.id, "5", "key"}, now, 4), 1u) << "it is there already";
+  EXPECT_EQ(*CountCallbacks(*database_, call.id), 4u);
+  EXPECT_EQ(*FindCallback(*database_, call.id, 0), odd);
+  EXPECT_EQ(*FindCallback(*database_, call.id, 1), "1");
+  EXPECT_EQ(*FindCallback(*database_, call.id, 4), std::nullopt);
+
+  KeptInstance kept;
+  kept.facts.instance = {"i-0123456789"};
+  kept.facts.call = call;
+  ASSERT_TRUE(PutInstance(*database_, kept).has_value());
+  EXPECT_EQ((*AllInstances(*database_))[0].callbacks, 4u);
+
+  Outcome outcome;
+  outcome.id = call.id;
+  ASSERT_TRUE(FinishCall(*database_, outcome, 1, now).has_value());
+  EXPECT_EQ(*CountCallbacks(*database_, call.id), 0u);
+  EXPECT_EQ(AddCallback(*database_, {call.id, "6", ""}, now, 9).error().code(), Code::kConflict);
+}
+
+TEST_F(SchemaTest, AStoreWithoutCallbacksGetsThem) {
+  auto old = *storage::Database::Open(home_ + "/old.db");
+  ASSERT_TRUE(storage::Migrate(old, Migrations().first(1)).has_value());
+  ASSERT_TRUE(PutCall(old, Call("d"), CallStatus::kQueued, std::nullopt).has_value());
+  ASSERT_TRUE(storage::Migrate(old, Migrations()).has_value());
+  EXPECT_EQ(UnfinishedCalls(old)->size(), 1u);
+  EXPECT_EQ(*AddCallback(old, {Call("d").id, "1", ""}, WallTime{}, 9), 0u);
+}
+
 TEST_F(SchemaTest, FunctionsAndInstancesAreKeptAndDropped) {
   Function function;
   function.spec.name = "f";

@@ -232,7 +232,7 @@ class Node {
     http::Limits limits;
     limits.connections = static_cast<size_t>(config_.max_connections);
     limits.body_bytes = [](std::string_view method, std::string_view path) {
-      return path.starts_with("/godwit/") ? admin::AdminApi::kBodyLimit
+      return path.starts_with("/godwit/") ? admin::AdminApi::BodyLimit(method, path)
                                           : aws::LambdaApi::BodyLimit(method, path);
     };
     http::Server server(

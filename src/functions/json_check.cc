@@ -1,10 +1,10 @@
-#include "aws/json_check.h"
+#include "functions/json_check.h"
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/error.hpp>
 #include <cstdint>
 
-namespace godwit::aws {
+namespace godwit::functions {
 namespace {
 
 namespace json = boost::json;
@@ -53,4 +53,4 @@ Result<> CheckJson(std::string_view text) {
   return Fail(Code::kInvalid, "{} at byte {}", failed.message(), used);
 }
 
-}  // namespace godwit::aws
+}  // namespace godwit::functions

@@ -1,8 +1,8 @@
-#include "aws/json_check.h"
+#include "functions/json_check.h"
 
 #include <gmock/gmock.h>
 
-namespace godwit::aws {
+namespace godwit::functions {
 namespace {
 
 TEST(JsonCheckTest, TakesWhatIsJson) {
@@ -44,4 +44,4 @@ TEST(JsonCheckTest, TellsWhere) {
 }
 
 }  // namespace
-}  // namespace godwit::aws
+}  // namespace godwit::functions

@@ -10,10 +10,10 @@
 
 #include "base/error.h"
 
-namespace godwit::aws {
+namespace godwit::functions {
 
 inline constexpr size_t kMaxJsonDepth = 512;
 
 Result<> CheckJson(std::string_view text);
 
-}  // namespace godwit::aws
+}  // namespace godwit::functions
