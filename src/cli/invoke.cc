@@ -1,31 +1,16 @@
 // The verb `invoke`.
-#include <fcntl.h>
-
 #include <boost/json.hpp>
-#include <istream>
-#include <iterator>
 
-#include "base/fd.h"
 #include "base/try.h"
 #include "cli/client.h"
 #include "cli/json_text.h"
 #include "cli/output.h"
 #include "cli/paths.h"
+#include "cli/payload.h"
 #include "cli/verbs.h"
 
 namespace godwit::cli {
 namespace {
-
-constexpr size_t kMaxPayloadFile =
-    64 * 1024 * 1024;  // the node refuses far less, with the true limit
-
-Result<std::string> ReadPayload(const Args& args, std::istream& in) {
-  const std::string given = args.Find("PAYLOAD").value_or("{}");
-  if (given == "-") return std::string(std::istreambuf_iterator<char>(in), {});
-  if (!given.starts_with('@')) return given;
-  GODWIT_TRY(const Fd file, Open(given.substr(1), O_RDONLY));
-  return ReadAll(file.get(), kMaxPayloadFile);
-}
 
 // "ValueError: no such name" of Lambda's error object.
 std::string WhatFailed(std::string_view payload) {
@@ -63,12 +48,11 @@ Result<> Run(const Args& args, Shell& shell) {
   request.headers = {{"Content-Type", "application/json"},
                      {"X-Amz-Invocation-Type", async ? "Event" : "RequestResponse"}};
   if (args.Has("--tail")) request.headers.push_back({"X-Amz-Log-Type", "Tail"});
-  GODWIT_TRY(const std::string payload, ReadPayload(args, shell.in));
+  GODWIT_TRY(const std::string payload, ReadPayload(args.Find("PAYLOAD").value_or("{}"), shell.in));
   request.body = payload;
   const auto sent = shell.node.Send(std::move(request));
   if (!sent && sent.error().code() == Code::kInvalid && !ParseJson(payload)) {
-    return Fail(Code::kInvalid,
-                "the payload is not JSON (write it in single quotes, as '{{\"name\":\"edge\"}}')");
+    return PayloadIsNotJson();
   }
   GODWIT_TRY(const auto response, sent);
 

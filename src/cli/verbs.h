@@ -15,6 +15,7 @@ Verb ListVerb();
 Verb RmVerb();
 Verb InvokeVerb();
 Verb ResultVerb();
+Verb CallbackVerb();
 Verb PsVerb();
 Verb LogsVerb();
 Verb SuspendVerb();

@@ -211,6 +211,39 @@ TEST(ResultTest, AFailureIsAnErrorWithItsPayload) {
   EXPECT_EQ(shell.Type({"result", "id-2"}).exit, 3);
 }
 
+TEST(CallbackTest, HandsOverThePayloadAndSaysItsNumber) {
+  TestShell shell;
+  const std::string target = "POST /godwit/v1/invocations/id-1/callback";
+  shell.Answers(target, 202, R"({"request_id":"id-1","number":3})");
+  const auto heard = shell.Type({"callback", "id-1", R"({"approved": true})", "--key", "order 17"});
+  EXPECT_EQ(heard.exit, 0) << heard.err;
+  EXPECT_EQ(heard.out, "id-1  callback 3\n");
+  EXPECT_EQ(shell.requests.back().body, R"({"approved": true})");
+  EXPECT_EQ(shell.requests.back().Get("Idempotency-Key"), "order 17");
+  shell.input = "[1]\n";
+  EXPECT_EQ(shell.Type({"callback", "id-1", "-", "--json"}).out,
+            "{\"request_id\":\"id-1\",\"number\":3}\n");
+  EXPECT_EQ(shell.requests.back().body, "[1]\n");
+  EXPECT_EQ(shell.requests.back().Get("Idempotency-Key"), "");
+}
+
+TEST(CallbackTest, WhatCannotBeDelivered) {
+  TestShell shell;
+  const std::string target = "POST /godwit/v1/invocations/id-1/callback";
+  shell.Answers(target, 409, R"({"error":{"code":"conflict","message":"call 'id-1' has ended"}})");
+  auto heard = shell.Type({"callback", "id-1", "1"});
+  EXPECT_EQ(heard.exit, 7);
+  EXPECT_EQ(heard.err, "godwit: cannot deliver a callback to 'id-1': call 'id-1' has ended\n");
+  EXPECT_EQ(shell.Type({"callback", "id-2", "1"}).exit, 3);
+  EXPECT_EQ(shell.Type({"callback", "id-1", "@/no/such/file"}).exit, 3);
+  EXPECT_EQ(shell.Type({"callback", "id-1"}).exit, 2);
+  shell.Answers("POST /godwit/v1/invocations/id-3/callback", 400,
+                R"({"error":{"code":"invalid","message":"the payload is not JSON: x"}})");
+  heard = shell.Type({"callback", "id-3", "yes"});
+  EXPECT_EQ(heard.exit, 2);
+  EXPECT_THAT(heard.err, HasSubstr("the payload is not JSON (write it in single quotes"));
+}
+
 constexpr auto kInstances = R"([
  {"instance":"i-3f9a0c51b2","function":"reminder","state":"SUSPENDED","pid":0,"memory_bytes":0,
   "image_bytes":2400000,"request_id":"6f1c2a90-0d3e-4b5a-9b1e-2f60c1d7a411",
