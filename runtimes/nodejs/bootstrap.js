@@ -7,10 +7,12 @@
 //   outcome.js  which of its many ways a handler took to answer
 //   errors.js   Lambda's error objects
 //   logs.js     Lambda's log lines
+//   call.js     which call runs, for modules/godwit: what a function may ask of Godwit
 //
 // It keeps one socket and starts nothing that a checkpoint cannot carry.
 
 const { Api, NEXT, respond, fail } = require('./api');
+const running = require('./call');
 const { Fault, describe } = require('./errors');
 const { loadHandler } = require('./handler');
 const logs = require('./logs');
@@ -48,10 +50,12 @@ function serve(handler) {
       api.broken(`asked for an event, it answered ${invocation.status}`);
     }
     logs.setRequestId(requestId);
+    running.id = requestId;
     phase = 'running';
     const settle = (error, body) => {
       if (phase !== 'running') return;
       phase = 'waiting';
+      running.id = '';
       const answer = error
         ? fail(requestId, report(error.reason, 'Invoke Error'))
         : respond(requestId, body);

@@ -88,6 +88,10 @@ Result<> BuildBase(const std::string& base) {
       return FailErrno(errno, "cannot link '{}/{}'", base, name);
     }
   }
+  // Where Node.js looks from /var/task for the modules that its runtime brings along, also on
+  // behalf of `import`, which does not know NODE_PATH.
+  if (::symlink("runtime/modules", (base + "/var/node_modules").c_str()) != 0)
+    return FailErrno(errno, "cannot link '{}/var/node_modules'", base);
   return BuildEtc(base + "/etc");
 }
 

@@ -9,6 +9,10 @@ from .context import Context
 from .handler import load
 
 
+# The request id of the call that runs now, or "".
+running = ""
+
+
 def main():
     """Does not return: only a failure ends it."""
     logs.unbuffer()
@@ -51,14 +55,17 @@ def serve(api, handler):
 def answer(handler, invocation):
     """Runs the handler on one event: the request that tells how it ended. SystemExit goes
     through."""
+    global running
     request_id = invocation.header(b"lambda-runtime-aws-request-id")
     if invocation.status != 200 or not request_id:
         raise Broken(f"asked for an event, it answered {invocation.status}")
-    logs.request_id = request_id
+    logs.request_id = running = request_id
     try:
         return response(request_id, run(handler, invocation))
     except Exception as reason:
         return error(request_id, *errors.describe(reason, request_id))
+    finally:
+        running = ""
 
 
 def run(handler, invocation):

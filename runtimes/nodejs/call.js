@@ -1,0 +1,4 @@
+'use strict';
+// The call that runs now. `id` is its request id, or '' between calls.
+
+module.exports = { id: '' };
