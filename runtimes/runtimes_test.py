@@ -1,13 +1,15 @@
 """Tests of all that runs inside a sandbox: `/usr/bin/python3 runtimes/runtimes_test.py`.
 
 Here is what every runtime must do on the wire, the C++ example's client included; python3_test and
-nodejs_test, which this program runs too, have what belongs to one language.
+nodejs_test, which this program runs too, have what belongs to one language, and callbacks_test what
+functions ask Godwit for.
 """
 import os
 import subprocess
 import tempfile
 import unittest
 
+from callbacks_test import NodeCallbackTest, PythonCallbackTest
 from fake_runtime_api import ARN, Function
 from nodejs_test import (
     NodeConsoleTest,
@@ -19,11 +21,13 @@ from nodejs_test import (
 from python3_test import PythonContextTest, PythonErrorTest, PythonHandlerTest, PythonOutputTest
 
 __all__ = [
+    "NodeCallbackTest",
     "NodeConsoleTest",
     "NodeContextTest",
     "NodeErrorTest",
     "NodeHandlerTest",
     "NodeOutcomeTest",
+    "PythonCallbackTest",
     "PythonContextTest",
     "PythonErrorTest",
     "PythonHandlerTest",
