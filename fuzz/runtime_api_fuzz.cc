@@ -55,6 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   godwit::aws::FakeCalls calls(loop.get_executor());
   calls.Give("id-0", "{}");
   calls.Give("id-1", "{}");
+  calls.GiveCallback("0");
   calls.End();
   godwit::aws::RuntimeSession::Upload upload = nullptr;
   godwit::aws::RuntimeSession session(loop.get_executor(), godwit::Fd(ends[1]), calls, upload,
