@@ -57,6 +57,10 @@ class Examples(harness.NodeCase):
     def test_counter_node(self):
         self.check("counter-node")
 
+    def test_approval(self):
+        done = self.check("approval")
+        self.assertRegex(done.out, r"approval +SUSPENDED +0 B .* its call waits for a callback")
+
     def test_native(self):
         done = self.check("native")
         self.assertGreater(done.seconds, 20)
