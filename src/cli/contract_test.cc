@@ -199,6 +199,21 @@ TEST_F(ContractTest, ResultLogsDoctor) {
   }
 }
 
+TEST_F(ContractTest, Callback) {
+  Let([&] { platform_.records[kRequest] = {}; });
+  auto heard = shell_.Type({"callback", kRequest, R"({"n": 1.0})", "--key", "k"});
+  EXPECT_EQ(heard.exit, 0) << heard.err;
+  EXPECT_EQ(heard.out, std::string(kRequest) + "  callback 0\n");
+  Let([&] {
+    ASSERT_EQ(platform_.callbacks.size(), 1u);
+    EXPECT_EQ(platform_.callbacks[0].payload, R"({"n": 1.0})");
+    EXPECT_EQ(platform_.callbacks[0].key, "k");
+  });
+  EXPECT_EQ(shell_.Type({"callback", kRequest, "{no json"}).exit, 2);
+  EXPECT_EQ(shell_.Type({"callback", "1", "1"}).exit, 2);
+  EXPECT_EQ(shell_.Type({"callback", functions::FakePlatform::kRequestId, "1"}).exit, 3);
+}
+
 TEST_F(ContractTest, NobodyListens) {
   shell_.endpoint = "unix:/nonexistent/godwit.sock";
   const auto heard = shell_.Type({"ps"});
