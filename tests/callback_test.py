@@ -40,8 +40,9 @@ class Waiting(harness.NodeCase):
         self.assertEqual(result["taken"], [{"approved": True, "by": "Zoë"}])
         harness.say(f"taken {(result['at'] - sent) * 1000:.0f} ms after it was sent")
         self.assertLess(result["at"] - sent, SOON)
-        history = json.loads(node.request("GET", f"/godwit/v1/instances/{row['instance']}")[2])
-        self.assertIn("a callback came", [move["reason"] for move in history["history"]])
+        path = f"/godwit/v1/instances/{row['instance']}"
+        harness.eventually(lambda: "a callback came" in [  # its moves are written a little later
+            move["reason"] for move in json.loads(node.request("GET", path)[2])["history"]])
 
     def test_a_synchronous_caller_gets_the_answer(self):
         node = self.node
