@@ -99,7 +99,7 @@ class Races(unittest.TestCase):
             own = node.later("doctor", "holds")
             node.process.terminate()
             other = node.later("doctor", "tried")
-            self.assertEqual(node.stop(), 0)
+            self.assertEqual(node.died(), 0)
             own.result(10)
             other.result(10)
             node.start()
