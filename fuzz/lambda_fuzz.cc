@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "aws/fake_platform.h"
 #include "aws/lambda_api.h"
+#include "functions/fake_platform.h"
 #include "http/limits.h"
 #include "http/request_parser.h"
 
