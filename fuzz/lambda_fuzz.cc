@@ -42,11 +42,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   godwit::http::Request request = parser.Take();
   if (!LambdaApi::Serves(request)) return 0;
 
-  godwit::aws::FakePlatform platform;
+  godwit::functions::FakePlatform platform;
   platform.Add("greeter");
   godwit::SystemEntropy entropy;
   LambdaApi api(platform, {}, entropy, godwit::Log("fuzz", godwit::LogLevel::kOff));
-  const auto response = godwit::aws::RunToEnd(api.Handle(std::move(request)));
+  const auto response = godwit::functions::RunToEnd(api.Handle(std::move(request)));
   // A function gets what is JSON, and what it answers is passed on as it is.
   for (const auto& call : platform.calls) {
     boost::system::error_code failed;
