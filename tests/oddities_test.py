@@ -5,7 +5,7 @@ import harness
 
 # What CRIU does not take, or what is not in the image: these calls stay in memory; `ps` says why.
 REFUSED = {
-    "sysv_shared_memory": "SysVIPC",
+    "sysv_shared_memory": "System V",
     "sysv_semaphore": "System V",
     "unaccepted_connection": "In-flight connection",
     "daemon": "process",

@@ -11,6 +11,7 @@
   X(kResultKept, 102, "a result is durable, its caller not told")                          \
   X(kCallbackAccepted, 103, "a callback is durable, neither its call nor its sender told") \
   X(kImageDumped, 201, "the image is staged, the process still alive and stopped")         \
+  X(kLastMoment, 207, "what it waits for is awaited while the process is stopped")         \
   X(kImageStoreFull, 203, "storing the image finds no space")                              \
   X(kProcessGone, 204, "the process is gone, its image only staged")                       \
   X(kImageStored, 206, "the process is gone, its image stored, but not in the journal")    \

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 
@@ -23,7 +24,7 @@ uint64_t MaskOf(const image::SignalQueue& queue) {
     int32_t number = 0;
     if (entry.size() < sizeof number) continue;
     std::memcpy(&number, entry.data(), sizeof number);
-    if (number >= 1 && number <= 64) mask |= uint64_t{1} << (number - 1);
+    if (number >= 1 && number <= 64) mask |= MaskOfSignal(number);
   }
   return mask;
 }
@@ -64,11 +65,25 @@ Result<> ChangeCore(const std::string& images, uint32_t tid,
 
 uint64_t SharedSignals(const image::Core& core) { return MaskOf(core.tc().signals_s()); }
 
-uint64_t DueSignals(const image::Core& core, uint64_t shared) {
+uint64_t PendingSignals(const image::Core& core, uint64_t shared) {
+  return MaskOf(core.thread_core().signals_p()) | shared;
+}
+
+uint64_t BlockedSignals(const image::Core& core) {
   // The first thread keeps its mask with the process (CRIU: task_core_entry.blk_sigset).
-  const uint64_t blocked = core.thread_core().has_blk_sigset() ? core.thread_core().blk_sigset()
-                                                               : core.tc().blk_sigset();
-  return (MaskOf(core.thread_core().signals_p()) | shared) & ~blocked;
+  return core.thread_core().has_blk_sigset() ? core.thread_core().blk_sigset()
+                                             : core.tc().blk_sigset();
+}
+
+uint64_t DueSignals(const image::Core& core, uint64_t shared) {
+  return PendingSignals(core, shared) & ~BlockedSignals(core);
+}
+
+std::optional<image::SignalAction> ActionOn(const image::Core& core, int number) {
+  if (number < 1 || number == SIGKILL || number == SIGSTOP) return std::nullopt;
+  const int at = number - 1 - (number > SIGKILL ? 1 : 0) - (number > SIGSTOP ? 1 : 0);
+  if (at >= core.tc().actions_size()) return std::nullopt;
+  return core.tc().actions(at);
 }
 
 }  // namespace godwit::checkpoint

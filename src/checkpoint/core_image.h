@@ -4,6 +4,7 @@
 //
 // Threads: the pool. Failure: kCorrupt for what cannot be read, naming the file.
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,18 @@ Result<Message> ParseEntry(const std::string& path, const std::string& bytes) {
   return message;
 }
 
+inline constexpr uint64_t MaskOfSignal(int number) { return uint64_t{1} << (number - 1); }
+
+// What process `core` does on signal `number`; none if it is not in the image.
+std::optional<image::SignalAction> ActionOn(const image::Core& core, int number);
+
 // The signals that wait for thread `core` and that it does not block, as a mask (bit 0: signal 1).
 // `shared` are those that wait for its whole process.
 uint64_t DueSignals(const image::Core& core, uint64_t shared);
+// The same with those that it blocks.
+uint64_t PendingSignals(const image::Core& core, uint64_t shared);
+// The signals that thread `core` blocks.
+uint64_t BlockedSignals(const image::Core& core);
 // Those that wait for the process whose first thread is `core`.
 uint64_t SharedSignals(const image::Core& core);
 

@@ -2,7 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <linux/kcmp.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -10,12 +13,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <sstream>
 #include <string_view>
 
 #include "base/fd.h"
 #include "base/try.h"
+#include "checkpoint/calls.h"
 #include "checkpoint/core_image.h"
 #include "checkpoint/inside.h"
 
@@ -119,6 +124,74 @@ Result<std::optional<std::string_view>> SystemVObject(int pid) {
   return found;
 }
 
+int ParentOf(int pid) {
+  std::ifstream status(fmt::format("/proc/{}/status", pid));
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("PPid:")) return std::atoi(line.c_str() + sizeof "PPid:");
+  }
+  return 0;
+}
+
+std::unexpected<Error> HasOutlived(int inside, int pid) {
+  return Fail(Code::kUnsupported,
+              "process {} ({}) has outlived the one that started it (wait for it, or keep it "
+              "below the function's own process)",
+              inside, NameOf(pid));
+}
+
+Result<> CheckObjects(const std::vector<int>& pids) {
+  if (pids.empty()) return {};
+  GODWIT_TRY(const auto object, SystemVObject(pids.front()));
+  if (!object) return {};
+  return Fail(Code::kUnsupported,
+              "it has {}, which is no process' own (remove it before you wait, or use a file in "
+              "/tmp)",
+              *object);
+}
+
+void ForDescriptors(int pid, const std::function<void(const fs::path&)>& each) {
+  std::error_code error;
+  for (fs::directory_iterator it(fmt::format("/proc/{}/fd", pid), error), end; !error && it != end;
+       it.increment(error)) {
+    each(it->path());
+  }
+}
+
+bool HoldsPosixLock(int pid, const std::string& number) {
+  std::ifstream info(fmt::format("/proc/{}/fdinfo/{}", pid, number));
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("lock:") && line.contains("POSIX")) return true;
+  }
+  return false;
+}
+
+// Whether both are one open file.
+bool SameFile(int pid, const fs::path& descriptor, int other, const fs::path& others) {
+  std::error_code error;
+  if (fs::read_symlink(descriptor, error) != fs::read_symlink(others, error)) return false;
+  return ::syscall(SYS_kcmp, pid, other, KCMP_FILE, std::atol(descriptor.filename().c_str()),
+                   std::atol(others.filename().c_str())) == 0;
+}
+
+// CRIU brings back, but without its lock, a file that a process has locked (fcntl(2)) and shares
+// with the one it has it from.
+std::optional<std::string> SharedLock(int inside, int pid, const std::map<int, int>& outside) {
+  std::optional<std::string> found;
+  ForDescriptors(pid, [&](const fs::path& descriptor) {
+    const std::string number = descriptor.filename().string();
+    if (found || !HoldsPosixLock(pid, number)) return;
+    for (const auto& [other_inside, other] : outside) {
+      if (other == pid) continue;
+      ForDescriptors(other, [&](const fs::path& others) {
+        if (found || !SameFile(pid, descriptor, other, others)) return;
+        found = fmt::format("{} has a locked file that process {} has open, too (open it anew)",
+                            Descriptor(number, inside, pid), other_inside);
+      });
+    }
+  });
+  return found;
+}
+
 }  // namespace
 
 std::vector<std::string> FindObstacles(const std::vector<int>& pids) {
@@ -167,22 +240,27 @@ std::string DescriptorIn(const std::string& reason, const std::vector<int>& pids
 
 Result<> CheckComplete(const std::string& images, const std::vector<int>& pids) {
   GODWIT_TRY(const auto tree, ReadTree(images));
+  for (const auto& [inside, pid] : InsidePids(pids)) {
+    const auto number = static_cast<uint32_t>(inside);
+    if (std::ranges::find(tree, number, &image::Pstree::pid) == tree.end())
+      return HasOutlived(inside, pid);
+  }
+  return CheckObjects(pids);
+}
+
+Result<> CheckRunning(const std::vector<int>& pids) {
   const std::map<int, int> outside = InsidePids(pids);
   for (const auto& [inside, pid] : outside) {
-    const auto number = static_cast<uint32_t>(inside);
-    if (std::ranges::find(tree, number, &image::Pstree::pid) != tree.end()) continue;
-    return Fail(Code::kUnsupported,
-                "process {} ({}) has outlived the one that started it (wait for it, or keep it "
-                "below the function's own process)",
-                inside, NameOf(pid));
+    // The first is the function's own; its parent is the sandbox's init.
+    if (inside == outside.begin()->first) continue;
+    const int parent = ParentOf(pid);
+    if (parent != 0 && std::ranges::find(pids, parent) == pids.end())
+      return HasOutlived(inside, pid);
+    if (const auto lock = SharedLock(inside, pid, outside))
+      return Fail(Code::kUnsupported, "{}", *lock);
   }
-  if (outside.empty()) return {};
-  GODWIT_TRY(const auto object, SystemVObject(outside.begin()->second));
-  if (!object) return {};
-  return Fail(Code::kUnsupported,
-              "it has {}, which is no process' own (remove it before you wait, or use a file in "
-              "/tmp)",
-              *object);
+  GODWIT_TRY(CheckObjects(pids));
+  return CheckCalls(pids);
 }
 
 }  // namespace godwit::checkpoint

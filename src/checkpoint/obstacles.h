@@ -19,6 +19,10 @@ std::vector<std::string> FindObstacles(const std::vector<int>& pids);
 // empty if it names none. CRIU names sockets by inode and files by number.
 std::string DescriptorIn(const std::string& reason, const std::vector<int>& pids);
 
+// What would be disturbed if the processes `pids` (on the host) were stopped and then let go again,
+// or harmed without a word: kUnsupported names the first. What it has found is no matter of CRIU's.
+Result<> CheckRunning(const std::vector<int>& pids);
+
 // What the dumped images in `images` lack of the processes `pids` (on the host): those that are not
 // below the first, and System V objects, which belong to the namespace. kUnsupported names them.
 Result<> CheckComplete(const std::string& images, const std::vector<int>& pids);

@@ -1,13 +1,16 @@
 #include "checkpoint/rest.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -15,7 +18,9 @@
 #include <optional>
 #include <string>
 
+#include "base/fd.h"
 #include "base/scope.h"
+#include "checkpoint/calls.h"
 #include "checkpoint/inside.h"
 
 namespace godwit::checkpoint {
@@ -26,9 +31,10 @@ namespace fs = std::filesystem;
 // Calls that leave no trace of how long they still have.
 constexpr auto kSecretive = std::to_array<long>({
 #ifdef SYS_poll
-    SYS_poll, SYS_epoll_wait,
+    SYS_poll, SYS_epoll_wait, SYS_select,
 #endif
-    SYS_epoll_pwait, SYS_epoll_pwait2, SYS_rt_sigtimedwait, SYS_semtimedop, SYS_futex});
+    SYS_pselect6, SYS_ppoll, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_rt_sigtimedwait, SYS_semtimedop,
+    SYS_futex, SYS_nanosleep, SYS_clock_nanosleep, SYS_io_getevents});
 constexpr timespec kNap = {0, 1000};
 
 std::string ReadSmall(const fs::path& path) {
@@ -67,11 +73,41 @@ std::optional<Schedule> ReadSchedule(const fs::path& thread) {
   return schedule;
 }
 
-bool Secretive(const fs::path& thread) {
-  const std::string text = ReadSmall(thread / "syscall");
-  long number = -1;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return std::ranges::find(kSecretive, number) != kSecretive.end();
+bool Secretive(const Call& call) {
+  return std::ranges::find(kSecretive, call.number) != kSecretive.end();
+}
+
+std::optional<Nanos> TimeAt(int pid, uint64_t address) {
+  const auto bytes = PeekProcess(pid, address, sizeof(timespec));
+  if (!bytes) return std::nullopt;
+  int64_t parts[2];
+  std::memcpy(parts, bytes->data(), sizeof parts);
+  return std::chrono::seconds(parts[0]) + Nanos(parts[1]);
+}
+
+std::optional<Rest::Told> ToldBy(int pid, const Call& call) {
+  const auto& arguments = call.arguments;
+  const bool plain = call.number == SYS_nanosleep;
+  if (!plain && call.number != SYS_clock_nanosleep) return std::nullopt;
+  if (!plain && (arguments[1] & TIMER_ABSTIME) != 0) return std::nullopt;
+  const uint64_t address = arguments[plain ? 1 : 3];
+  const auto asked = TimeAt(pid, arguments[plain ? 0 : 2]);
+  const auto before = PeekProcess(pid, address, sizeof(timespec));
+  if (address == 0 || !asked || !before) return std::nullopt;
+  return Rest::Told{pid, *asked, address, *before};
+}
+
+// What is left of it, which is not told any longer.
+std::optional<Nanos> TakeBack(const Rest::Told& told) {
+  const auto now = PeekProcess(told.pid, told.address, told.before.size());
+  if (!now || *now == told.before) return std::nullopt;
+  const auto left = TimeAt(told.pid, told.address);
+  const Result<Fd> memory = Open(fmt::format("/proc/{}/mem", told.pid), O_WRONLY);
+  if (!memory || ::pwrite(memory->get(), told.before.data(), told.before.size(),
+                          static_cast<off_t>(told.address)) < 0) {
+    return std::nullopt;
+  }
+  return left;
 }
 
 // The processor it was last on: the 39th field of /proc/PID/stat, the 37th after the name.
@@ -108,17 +144,6 @@ std::optional<Nanos> OffsetOf(int processor) {
   return least;
 }
 
-template <typename Each>
-void ForThreads(const std::vector<int>& pids, Each each) {
-  for (const int pid : pids) {
-    std::error_code error;
-    for (fs::directory_iterator it(fmt::format("/proc/{}/task", pid), error), end;
-         !error && it != end; it.increment(error)) {
-      each(it->path());
-    }
-  }
-}
-
 }  // namespace
 
 bool RestsAreKnown() { return fs::exists("/proc/self/sched"); }
@@ -126,27 +151,34 @@ bool RestsAreKnown() { return fs::exists("/proc/self/sched"); }
 Rests ReadRests(const std::vector<int>& pids) {
   Rests rests;
   std::map<int, std::optional<Nanos>> offsets;
-  ForThreads(pids, [&](const fs::path& thread) {
-    if (!Secretive(thread)) return;
+  ForThreads(pids, [&](int pid, const fs::path& thread) {
+    const auto call = ReadCall(thread);
+    if (!call || !Secretive(*call)) return;
     const auto schedule = ReadSchedule(thread);
     const auto processor = ProcessorOf(thread);
     if (!schedule || !processor) return;
     if (!offsets.contains(*processor)) offsets[*processor] = OffsetOf(*processor);
     const std::optional<Nanos> offset = offsets[*processor];
     const int inside = InsidePid(thread);
-    if (offset && inside != 0) rests[inside] = {schedule->ran + *offset, schedule->turns};
+    if (offset && inside != 0)
+      rests[inside] = {schedule->ran + *offset, schedule->turns, ToldBy(pid, *call)};
   });
   return rests;
 }
 
 void RestartDisturbed(Rests& rests, const std::vector<int>& pids, Nanos now) {
   if (rests.empty()) return;
-  ForThreads(pids, [&](const fs::path& thread) {
+  ForThreads(pids, [&](int, const fs::path& thread) {
     const auto rest = rests.find(InsidePid(thread));
     if (rest == rests.end()) return;
     const auto schedule = ReadSchedule(thread);
     // Being stopped is one turn.
-    if (!schedule || schedule->turns > rest->second.turns + 1) rest->second.since = now;
+    const bool disturbed = !schedule || schedule->turns > rest->second.turns + 1;
+    if (disturbed) rest->second.since = now;
+    if (disturbed || !rest->second.told) return;
+    // What the call says itself is the truth, if it is the same call.
+    if (const auto left = TakeBack(*rest->second.told))
+      rest->second.since = now + *left - rest->second.told->asked;
   });
 }
 

@@ -1,12 +1,15 @@
 #include "checkpoint/timers.h"
 
+#include <linux/futex.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <ctime>
 #include <filesystem>
 #include <functional>
+#include <vector>
 
 #include "base/try.h"
 #include "checkpoint/core_image.h"
@@ -31,15 +34,15 @@ Nanos Less(Nanos left, Nanos away) {
   return left == 0ns ? 0ns : std::max(left - away, Nanos(1000));
 }
 
-// Calls `each` with what is left of every running timer on a clock that runs on, and stores what it
-// returns.
-bool ForTimers(image::Core& core, const std::function<Nanos(Nanos)>& each) {
+// Calls `each` with what is left of every running timer on a clock that runs on, and with the
+// signal that it sends (0: none), and stores what it returns.
+bool ForTimers(image::Core& core, const std::function<Nanos(Nanos, int)>& each) {
   if (!core.has_tc() || !core.tc().has_timers()) return false;
   bool changed = false;
   auto& timers = *core.mutable_tc()->mutable_timers();
   auto& real = *timers.mutable_real();
   const Nanos before = Remaining(real.vsec(), real.vusec() * 1000);
-  if (const Nanos after = each(before); after != before) {
+  if (const Nanos after = each(before, SIGALRM); after != before) {
     real.set_vsec(static_cast<uint64_t>(after / std::chrono::seconds(1)));
     real.set_vusec(static_cast<uint64_t>((after % std::chrono::seconds(1)).count() / 1000));
     changed = true;
@@ -50,7 +53,8 @@ bool ForTimers(image::Core& core, const std::function<Nanos(Nanos)>& each) {
       continue;
     }
     const Nanos had = Remaining(timer.vsec(), timer.vnsec());
-    const Nanos has = each(had);
+    const Nanos has =
+        each(had, timer.notify() == SIGEV_NONE ? 0 : static_cast<int>(timer.signal()));
     timer.set_vsec(static_cast<uint64_t>(has / std::chrono::seconds(1)));
     timer.set_vnsec(static_cast<uint64_t>((has % std::chrono::seconds(1)).count()));
     changed |= has != had;
@@ -58,14 +62,10 @@ bool ForTimers(image::Core& core, const std::function<Nanos(Nanos)>& each) {
   return changed;
 }
 
-// A signal that a timer owes is pending before the thread runs, so its handler would come before
-// the call that it was to interrupt, and the call would wait for another. The call has been
-// interrupted, then, as it would have been: those that a handler always interrupts, and never
-// restarts (signal(7)).
-bool Interrupt(image::Core& core) {
-  if (core.mtype() != kX86 || !core.has_thread_info()) return false;
-  auto& registers = *core.mutable_thread_info()->mutable_gpregs();
-  if (registers.ax() != registers.orig_ax()) return false;
+// What a handler does to a call that it finds (signal(7)).
+enum class Habit : uint8_t { kInterrupts, kAsItIsSet, kRestarts };
+
+Habit HabitOf(const image::Registers& registers) {
   switch (static_cast<long>(registers.orig_ax())) {
     case SYS_pause:
     case SYS_rt_sigsuspend:
@@ -73,13 +73,55 @@ bool Interrupt(image::Core& core) {
     case SYS_clock_nanosleep:
     case SYS_select:
     case SYS_pselect6:
+    case SYS_poll:
     case SYS_ppoll:
-      registers.set_ax(static_cast<uint64_t>(-EINTR));
-      registers.set_ip(registers.ip() + kSyscallBytes);
-      return true;
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+    case SYS_rt_sigtimedwait:
+    case SYS_semop:
+    case SYS_semtimedop:
+    case SYS_msgrcv:
+    case SYS_msgsnd:
+    case SYS_io_getevents:
+      return Habit::kInterrupts;
+    case SYS_futex: {
+      const int operation = static_cast<int>(registers.si()) & FUTEX_CMD_MASK;
+      if (operation != FUTEX_WAIT && operation != FUTEX_WAIT_BITSET) return Habit::kRestarts;
+      return registers.r10() == 0 ? Habit::kAsItIsSet : Habit::kInterrupts;
+    }
     default:
-      return false;
+      return Habit::kAsItIsSet;
   }
+}
+
+// Whether the first thread of process `core` has a handler for one of `owed` that ends its call.
+bool Ends(const image::Core& core, const std::vector<int>& owed) {
+  const auto& registers = core.thread_info().gpregs();
+  const Habit habit = HabitOf(registers);
+  const auto number = static_cast<long>(registers.orig_ax());
+  // These wait with another mask than the thread has.
+  const bool masked = number != SYS_rt_sigsuspend && number != SYS_ppoll && number != SYS_pselect6;
+  return std::ranges::any_of(owed, [&](int signal) {
+    if (signal == 0 || habit == Habit::kRestarts) return false;
+    if (masked && (BlockedSignals(core) & MaskOfSignal(signal)) != 0) return false;
+    const auto action = ActionOn(core, signal);
+    const bool handled = action && action->handler() != reinterpret_cast<uint64_t>(SIG_DFL) &&
+                         action->handler() != reinterpret_cast<uint64_t>(SIG_IGN);
+    return handled && (habit == Habit::kInterrupts || (action->flags() & SA_RESTART) == 0);
+  });
+}
+
+// A signal that a timer owes is pending before the thread runs, so its handler would come before
+// the call that it was to interrupt, and the call would wait for another. The call has been
+// interrupted, then, as it would have been.
+bool Interrupt(image::Core& core, const std::vector<int>& owed) {
+  if (core.mtype() != kX86 || !core.has_thread_info()) return false;
+  auto& registers = *core.mutable_thread_info()->mutable_gpregs();
+  if (registers.ax() != registers.orig_ax() || !Ends(core, owed)) return false;
+  registers.set_ax(static_cast<uint64_t>(-EINTR));
+  registers.set_ip(registers.ip() + kSyscallBytes);
+  return true;
 }
 
 Result<> ForTimerfds(const std::string& images, const std::function<Nanos(Nanos)>& each) {
@@ -115,11 +157,21 @@ Result<std::optional<Nanos>> NearestTimer(const std::string& images) {
   for (const auto& process : tree) {
     if (process.threads().empty()) continue;
     GODWIT_TRY(ChangeCore(images, process.pid(), [&](image::Core& core) {
-      ForTimers(core, note);
+      if (const auto timer = NearestTimer(core)) note(*timer);
       return false;
     }));
   }
   GODWIT_TRY(ForTimerfds(images, note));
+  return nearest;
+}
+
+std::optional<Nanos> NearestTimer(const image::Core& core) {
+  std::optional<Nanos> nearest;
+  image::Core copy = core;
+  ForTimers(copy, [&](Nanos left, int) {
+    if (left != 0ns) nearest = std::min(nearest.value_or(left), left);
+    return left;
+  });
   return nearest;
 }
 
@@ -129,15 +181,15 @@ Result<> MendTimers(const std::string& images, Nanos away) {
   for (const auto& process : tree) {
     if (process.threads().empty()) continue;
     GODWIT_TRY(ChangeCore(images, process.pid(), [&](image::Core& core) {
-      bool owed = false;
-      const bool changed = ForTimers(core, [&](Nanos left) {
-        owed |= left != 0ns && left <= away;
+      std::vector<int> owed;
+      const bool changed = ForTimers(core, [&](Nanos left, int signal) {
+        if (left != 0ns && left <= away) owed.push_back(signal);
         const Nanos rest = Less(left, away);
         // One that is not due yet must not be before its thread is back in the call that it is to
         // interrupt.
         return left > away ? std::max(rest, kReentry) : rest;
       });
-      return (owed && Interrupt(core)) || changed;
+      return Interrupt(core, owed) || changed;
     }));
   }
   return ForTimerfds(images, less);

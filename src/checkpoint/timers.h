@@ -10,14 +10,18 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "checkpoint/images.pb.h"
 
 namespace godwit::checkpoint {
 
 // How long the first of them had left; none if none runs.
 Result<std::optional<Nanos>> NearestTimer(const std::string& images);
 
+// The same of one process alone, without its timerfds.
+std::optional<Nanos> NearestTimer(const image::Core& core);
+
 // Takes `away`, the time since CRIU read them, off every one. A call that an overdue timer's signal
-// was to interrupt has been interrupted.
+// was to interrupt has been interrupted, unless its handler is one that restarts it.
 Result<> MendTimers(const std::string& images, Nanos away);
 
 }  // namespace godwit::checkpoint

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/futex.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
+#include <csignal>
 #include <ctime>
 #include <filesystem>
 
@@ -40,6 +42,12 @@ class TimersTest : public testing::Test {
     registers.set_orig_ax(SYS_pause);
     registers.set_ax(SYS_pause);
     registers.set_ip(0x401000);
+    for (int i = 0; i < 62; ++i) {
+      auto& action = *core_.mutable_tc()->add_actions();
+      action.set_handler(0);
+      action.set_flags(0);
+    }
+    OnAlarm(0x402000, SA_RESTART);
     auto& real = *core_.mutable_tc()->mutable_timers()->mutable_real();
     real.set_isec(0);
     real.set_iusec(0);
@@ -54,6 +62,20 @@ class TimersTest : public testing::Test {
     ASSERT_TRUE(WriteImageFile(path, {1, {std::move(entry)}}).has_value());
   }
   void WriteCore() { Write("core-100.img", core_.SerializeAsString()); }
+  void OnAlarm(uint64_t handler, uint64_t flags) {
+    auto& action = *core_.mutable_tc()->mutable_actions(SIGALRM - 2);  // there is none for SIGKILL
+    action.set_handler(handler);
+    action.set_flags(flags);
+  }
+  // Whether the alarm ends call `number` if it is overdue when the thread comes back.
+  bool Ends(long number) {
+    auto& registers = *core_.mutable_thread_info()->mutable_gpregs();
+    registers.set_orig_ax(static_cast<uint64_t>(number));
+    registers.set_ax(static_cast<uint64_t>(number));
+    WriteCore();
+    EXPECT_TRUE(MendTimers(images_, 30s).has_value());
+    return Core().thread_info().gpregs().ax() == static_cast<uint64_t>(-EINTR);
+  }
   image::Core Core() const {
     image::Core core;
     EXPECT_TRUE(core.ParseFromString(ReadImageFile(images_ + "/core-100.img")->entries.front()));
@@ -72,6 +94,40 @@ TEST_F(TimersTest, ACallThatAnOverdueTimerWasToInterruptIsInterrupted) {
   ASSERT_TRUE(MendTimers(images_, 15s).has_value());
   EXPECT_EQ(Core().thread_info().gpregs().ip(), 0x401002u);
   EXPECT_EQ(Core().thread_info().gpregs().ax(), static_cast<uint64_t>(-EINTR));
+}
+
+TEST_F(TimersTest, AHandlerEndsACallAsItHasBeenSet) {
+  EXPECT_FALSE(Ends(SYS_read)) << "SA_RESTART";
+  EXPECT_TRUE(Ends(SYS_epoll_wait)) << "is never restarted";
+  OnAlarm(0x402000, 0);
+  EXPECT_TRUE(Ends(SYS_read));
+  EXPECT_TRUE(Ends(SYS_wait4));
+}
+
+TEST_F(TimersTest, ASignalWithoutAHandlerEndsNoCall) {
+  OnAlarm(reinterpret_cast<uint64_t>(SIG_IGN), 0);
+  EXPECT_FALSE(Ends(SYS_pause));
+}
+
+TEST_F(TimersTest, ASignalThatIsBlockedEndsNoCallButThoseWithAMaskOfTheirOwn) {
+  OnAlarm(0x402000, 0);
+  core_.mutable_tc()->set_blk_sigset(uint64_t{1} << (SIGALRM - 1));
+  EXPECT_FALSE(Ends(SYS_pause));
+  EXPECT_FALSE(Ends(SYS_read));
+  EXPECT_TRUE(Ends(SYS_rt_sigsuspend));
+}
+
+TEST_F(TimersTest, ALockIsWaitedForOnAndOn) {
+  OnAlarm(0x402000, 0);
+  auto& registers = *core_.mutable_thread_info()->mutable_gpregs();
+  registers.set_si(FUTEX_LOCK_PI);
+  EXPECT_FALSE(Ends(SYS_futex));
+  registers.set_si(FUTEX_WAIT | FUTEX_PRIVATE_FLAG);
+  EXPECT_TRUE(Ends(SYS_futex)) << "the handler is not one that restarts";
+  OnAlarm(0x402000, SA_RESTART);
+  EXPECT_FALSE(Ends(SYS_futex));
+  registers.set_r10(0x6000);
+  EXPECT_TRUE(Ends(SYS_futex)) << "with a time-out it is never restarted";
 }
 
 TEST_F(TimersTest, TimersAreMendedByTheTimeAway) {

@@ -13,6 +13,11 @@
 #include "base/fd.h"
 #include "base/try.h"
 #include "checkpoint/core_image.h"
+#include "checkpoint/timers.h"
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
 
 namespace godwit::checkpoint {
 namespace {
@@ -30,7 +35,8 @@ struct Thread {
   image::Registers* registers;
   Nanos now;
   Nanos wall;
-  Nanos since;  // it has been in its call for as long
+  Nanos since;                 // it has been in its call for as long
+  std::optional<Nanos> timer;  // when its process is sent a signal
   const Peek* peek;
   Waits* waits;
   bool changed = false;
@@ -61,34 +67,39 @@ struct Thread {
 
   // The same, and `argument` points at a copy of the time that is left, below the stack. False: it
   // is not to be made again, or there is no room.
-  bool ReissueUntil(Nanos deadline, Argument argument) {
+  bool ReissueUntil(Nanos deadline, Argument argument,
+                    Timeout::Form form = Timeout::Form::kTimespec) {
     DueAt(deadline);
     const uint64_t scratch = (registers->sp() - kScratch) & ~uint64_t{15};
     if (!interrupted() || !(*peek)(process, scratch, sizeof(timespec))) return false;
     (registers->*argument)(scratch);
-    waits->timeouts.push_back({process, scratch, Timeout::Form::kTimespec, deadline});
+    waits->timeouts.push_back({process, scratch, form, deadline});
     Reissue();
     return true;
   }
 
-  // What is left has been written to `address`; a caller that did not ask for it gets EINTR, as
-  // POSIX has it.
-  void ReissueForRest(uint64_t address, Argument argument) {
-    const auto left = ReadTime(address, Timeout::Form::kTimespec);
-    if (left) ReissueUntil(now + *left, argument);
+  // The time-out is at `address`, and counts from when the call began.
+  void ReissueFrom(uint64_t address, Argument argument,
+                   Timeout::Form form = Timeout::Form::kTimespec) {
+    if (address == 0) return Reissue();
+    const auto timeout = ReadTime(address, form);
+    if (timeout) ReissueUntil(std::max(now, since + *timeout), argument, form);
   }
 
-  // The time-out is at `address`, and counts from when the call began.
-  void ReissueFrom(uint64_t address, Argument argument) {
-    if (address == 0) return Reissue();
-    const auto timeout = ReadTime(address, Timeout::Form::kTimespec);
-    if (timeout) ReissueUntil(std::max(now, since + *timeout), argument);
+  // The same of a sleep that tells what is left, at `rest`, if it is interrupted: a timer that has
+  // run out before the thread is back in its call interrupts it, too (MendTimers).
+  void ReissueSleep(uint64_t address, Argument argument, uint64_t rest) {
+    const size_t before = waits->timeouts.size();
+    ReissueFrom(address, argument);
+    if (rest == 0 || !timer || waits->timeouts.size() == before) return;
+    const Nanos deadline = waits->timeouts.back().deadline;
+    if (*timer < deadline)
+      waits->timeouts.push_back({process, rest, Timeout::Form::kTimespec, deadline});
   }
 
   // The same in milliseconds, for ever if negative; `number` is the call that takes a timespec as
-  // `argument` instead, and two arguments behind it that must be 0.
-  void ReissueAs(long number, uint64_t milliseconds, Argument argument, Argument behind,
-                 Argument last) {
+  // `argument` instead, and a signal mask behind it: none.
+  void ReissueAs(long number, uint64_t milliseconds, Argument argument, Argument mask) {
     const auto timeout = static_cast<int32_t>(milliseconds);
     if (timeout < 0) return Reissue();
     const Nanos deadline = std::max(now, since + std::chrono::milliseconds(timeout));
@@ -98,12 +109,13 @@ struct Thread {
       registers->set_orig_ax(original);
       return;
     }
-    if (behind != nullptr) (registers->*behind)(0);
-    if (last != nullptr) (registers->*last)(0);
+    if (mask != nullptr) (registers->*mask)(0);
   }
 
-  // The kernel has written what is left to where the call will read it again (select(2), ppoll(2)).
-  void KeepFor(uint64_t address, Timeout::Form form) const {
+  // The kernel has written what is left to where the call will read it again (select(2), ppoll(2));
+  // if it could not, it has ended the call instead.
+  void KeepFor(uint64_t address, Argument argument, Timeout::Form form) {
+    if (interrupted()) return ReissueFrom(address, argument, form);
     const auto left = ReadTime(address, form);
     if (!left) return;
     DueAt(now + *left);
@@ -113,6 +125,25 @@ struct Thread {
   void UntilAbsolute(uint64_t address, bool on_wall_clock) {
     const auto at = ReadTime(address, Timeout::Form::kTimespec);
     if (at) DueAt(on_wall_clock ? now + (*at - wall) : *at);
+    Reissue();
+  }
+
+  // Whether one of the signals in `pending`, which it blocks otherwise, ends its call.
+  bool Awaits(uint64_t pending) const {
+    const auto number = static_cast<long>(registers->orig_ax());
+    const bool suspended = number == SYS_rt_sigsuspend;
+    if (pending == 0 || (!suspended && number != SYS_rt_sigtimedwait)) return false;
+    const auto bytes = (*peek)(process, registers->di(), sizeof(uint64_t));
+    uint64_t set = 0;
+    if (!bytes || bytes->size() != sizeof set) return false;
+    std::memcpy(&set, bytes->data(), sizeof set);
+    return (pending & (suspended ? ~set : set)) != 0;
+  }
+
+  // The call may not wait for long: nobody knows how long it has waited.
+  void ReissueAtOnce() {
+    if (!interrupted()) return;
+    DueAt(now);
     Reissue();
   }
 };
@@ -141,37 +172,37 @@ void ReadFutex(Thread& thread) {
 void ReadThread(Thread& thread) {
   using image::Registers;
   const Registers& registers = *thread.registers;
-  const bool rewound = registers.ax() == registers.orig_ax();
-  if (!thread.interrupted() && !rewound) return;
+  const bool called = static_cast<int64_t>(registers.orig_ax()) >= 0;
+  const bool rewound = called && registers.ax() == registers.orig_ax();
+  if (!called || (!thread.interrupted() && !rewound)) return thread.DueAt(thread.now);  // it runs
   switch (static_cast<long>(registers.orig_ax())) {
     case SYS_nanosleep:
-      thread.ReissueForRest(registers.si(), &Registers::set_di);
+      thread.ReissueSleep(registers.di(), &Registers::set_di, registers.si());
       break;
     case SYS_clock_nanosleep:
       if ((registers.si() & TIMER_ABSTIME) != 0) {
         thread.UntilAbsolute(registers.dx(), registers.di() == CLOCK_REALTIME);
       } else {
-        thread.ReissueForRest(registers.r10(), &Registers::set_dx);
+        thread.ReissueSleep(registers.dx(), &Registers::set_dx, registers.r10());
       }
       break;
     case SYS_select:
-      thread.KeepFor(registers.r8(), Timeout::Form::kTimeval);
+      thread.KeepFor(registers.r8(), &Registers::set_r8, Timeout::Form::kTimeval);
       break;
     case SYS_pselect6:
-      thread.KeepFor(registers.r8(), Timeout::Form::kTimespec);
+      thread.KeepFor(registers.r8(), &Registers::set_r8, Timeout::Form::kTimespec);
       break;
     case SYS_ppoll:
-      thread.KeepFor(registers.dx(), Timeout::Form::kTimespec);
+      thread.KeepFor(registers.dx(), &Registers::set_dx, Timeout::Form::kTimespec);
       break;
     case SYS_poll:
-      thread.ReissueAs(SYS_ppoll, registers.dx(), &Registers::set_dx, &Registers::set_r10, nullptr);
+      thread.ReissueAs(SYS_ppoll, registers.dx(), &Registers::set_dx, &Registers::set_r10);
       break;
     case SYS_epoll_wait:
-      thread.ReissueAs(SYS_epoll_pwait2, registers.r10(), &Registers::set_r10, &Registers::set_r8,
-                       &Registers::set_r9);
+      thread.ReissueAs(SYS_epoll_pwait2, registers.r10(), &Registers::set_r10, &Registers::set_r8);
       break;
     case SYS_epoll_pwait:
-      thread.ReissueAs(SYS_epoll_pwait2, registers.r10(), &Registers::set_r10, nullptr, nullptr);
+      thread.ReissueAs(SYS_epoll_pwait2, registers.r10(), &Registers::set_r10, nullptr);
       break;
     case SYS_epoll_pwait2:
     case SYS_semtimedop:
@@ -187,10 +218,30 @@ void ReadThread(Thread& thread) {
     case SYS_futex:
       ReadFutex(thread);
       break;
+    case SYS_futex_waitv:
+      thread.UntilAbsolute(registers.r10(), registers.r8() == CLOCK_REALTIME);
+      break;
+    case SYS_io_getevents:
+      thread.ReissueFrom(registers.r8(), &Registers::set_r8);
+      break;
     case SYS_semop:
     case SYS_msgrcv:
     case SYS_msgsnd:
+    case SYS_read:  // of an inotify descriptor
+    case SYS_readv:
       thread.Reissue();
+      break;
+    case SYS_recvfrom:  // of a socket that got a time-out in the last moment (CheckCalls)
+    case SYS_recvmsg:
+    case SYS_recvmmsg:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_connect:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_write:
+    case SYS_writev:
+      thread.ReissueAtOnce();
       break;
     default:
       break;
@@ -218,14 +269,17 @@ Result<Waits> ReadWaits(const std::string& images, const Moment& stopped, const 
                       stopped.clock,
                       stopped.wall,
                       since == stopped.since.end() ? stopped.calm : since->second,
+                      std::nullopt,
                       &peek,
                       &waits};
+        if (const auto left = NearestTimer(core)) thread.timer = stopped.clock + *left;
         if (DueSignals(core, shared) != 0) {
           // It is truly interrupted, and has something to do.
           thread.DueAt(stopped.clock);
           return false;
         }
         ReadThread(thread);
+        if (thread.Awaits(PendingSignals(core, shared))) thread.DueAt(stopped.clock);
         return thread.changed;
       }));
     }
@@ -239,7 +293,8 @@ Result<> WriteTimeouts(const std::vector<Timeout>& timeouts, Nanos now,
     const auto found = outside.find(timeout.pid);
     if (found == outside.end())
       return Fail(Code::kCorrupt, "process {} is not there to go on waiting", timeout.pid);
-    const Nanos left = std::max(timeout.deadline - now, Nanos(1000));
+    Nanos left = std::max(timeout.deadline - now, Nanos(1000));
+    if (timeout.form == Timeout::Form::kTimeval) left += Nanos(999);  // rather late than early
     const int64_t seconds = left / std::chrono::seconds(1);
     const int64_t rest = (left % std::chrono::seconds(1)).count();
     const int64_t parts[2] = {seconds,

@@ -95,10 +95,11 @@ TEST_F(WaitsTest, ARelativeSleepIsIssuedAgainWithWhatIsLeft) {
   BlockedIn(SYS_clock_nanosleep);
   registers().set_di(CLOCK_REALTIME);
   registers().set_dx(0x6000);
-  registers().set_r10(0x6000);
+  registers().set_r10(0x7000);
+  since_[100] = 999s;
   Time(0x6000, 7, 500'000'000);
   const Waits waits = Read();
-  EXPECT_EQ(waits.deadline, 1000s + 7500ms);
+  EXPECT_EQ(waits.deadline, 999s + 7500ms);
   ASSERT_EQ(waits.timeouts.size(), 1u);
   EXPECT_LT(waits.timeouts[0].address, kStack - 128) << "not in the red zone";
   EXPECT_EQ(after_.dx(), waits.timeouts[0].address) << "the caller's own request is left alone";
@@ -151,7 +152,7 @@ TEST_F(WaitsTest, APollerIsAskedAgainWithATimeoutInMemory) {
   ASSERT_EQ(waits.timeouts.size(), 1u);
   EXPECT_EQ(after_.r10(), waits.timeouts[0].address);
   EXPECT_EQ(after_.r8(), 0u) << "no signal mask";
-  EXPECT_EQ(after_.r9(), 0u);
+  EXPECT_EQ(after_.r9(), 7u) << "of no mask, the size is no matter";
 }
 
 TEST_F(WaitsTest, APollerWhoseBeginningIsKnownWaitsToTheNanosecond) {
@@ -196,12 +197,97 @@ TEST_F(WaitsTest, ASignalThatIsDueMeansThatTheInterruptionIsReal) {
 
 TEST_F(WaitsTest, ASignalThatIsBlockedInterruptsNothing) {
   BlockedIn(SYS_clock_nanosleep);
-  registers().set_r10(0x6000);
+  registers().set_dx(0x6000);
+  since_[100] = 1000s;
   Time(0x6000, 7, 0);
   core_.mutable_thread_core()->set_blk_sigset(uint64_t{1} << (SIGUSR1 - 1));
   core_.mutable_tc()->mutable_signals_s()->add_signals(std::string("\x0a\0\0\0", 4));
   EXPECT_EQ(Read().deadline, 1007s);
   EXPECT_EQ(after_.ax(), static_cast<uint64_t>(SYS_clock_nanosleep));
+}
+
+TEST_F(WaitsTest, ASleepWithoutAPlaceForTheRestIsIssuedAgain) {
+  since_[100] = 998s;
+  BlockedIn(SYS_nanosleep);
+  registers().set_di(0x6000);
+  Time(0x6000, 7, 0);
+  EXPECT_EQ(Read().deadline, 1005s);
+  EXPECT_EQ(after_.ax(), static_cast<uint64_t>(SYS_nanosleep));
+  EXPECT_NE(after_.di(), 0x6000u);
+}
+
+TEST_F(WaitsTest, ASleepThatATimerWillInterruptTellsWhatIsLeft) {
+  since_[100] = 998s;
+  BlockedIn(SYS_nanosleep);
+  registers().set_di(0x6000);
+  registers().set_si(0x7000);
+  Time(0x6000, 7, 0);
+  auto& real = *core_.mutable_tc()->mutable_timers()->mutable_real();
+  real.set_vsec(20);
+  EXPECT_EQ(Read().timeouts.size(), 1u) << "it ends before: nobody is told";
+  BlockedIn(SYS_nanosleep);
+  registers().set_di(0x6000);
+  real.set_vsec(3);
+  const Waits waits = Read();
+  ASSERT_EQ(waits.timeouts.size(), 2u);
+  EXPECT_EQ(waits.timeouts[1], (Timeout{100, 0x7000, Timeout::Form::kTimespec, 1005s}));
+}
+
+TEST_F(WaitsTest, WhatTheKernelCouldNotWriteIsCountedFromTheBeginning) {
+  since_[100] = 998s;
+  BlockedIn(SYS_ppoll);
+  registers().set_dx(0x6000);
+  Time(0x6000, 7, 0);
+  const Waits waits = Read();
+  EXPECT_EQ(waits.deadline, 1005s);
+  ASSERT_EQ(waits.timeouts.size(), 1u);
+  EXPECT_EQ(after_.dx(), waits.timeouts[0].address);
+  BlockedIn(SYS_select);
+  registers().set_r8(0x6000);
+  EXPECT_EQ(Read().timeouts.at(0).form, Timeout::Form::kTimeval);
+}
+
+TEST_F(WaitsTest, AThreadThatRunsIsDueAtOnce) {
+  BlockedIn(SYS_read);
+  registers().set_ax(1);
+  EXPECT_EQ(Read().deadline, 1000s) << "it has something to do with what it read";
+  registers().set_orig_ax(static_cast<uint64_t>(-1));
+  registers().set_ax(static_cast<uint64_t>(-1));
+  EXPECT_EQ(Read().deadline, 1000s) << "it is in no call";
+}
+
+TEST_F(WaitsTest, AReaderThatWaitsForEverWaitsOn) {
+  BlockedIn(SYS_read);
+  EXPECT_EQ(Read().deadline, std::nullopt);
+  EXPECT_EQ(after_.ip(), 0x401000u) << "a read of an inotify descriptor is asked again";
+  BlockedIn(SYS_read, true);
+  registers().set_ip(0x401000);
+  EXPECT_EQ(Read().deadline, std::nullopt);
+  EXPECT_EQ(after_.ip(), 0x401000u);
+}
+
+TEST_F(WaitsTest, AReceiverThatWasInterruptedIsNotLeftAlone) {
+  BlockedIn(SYS_recvfrom);
+  EXPECT_EQ(Read().deadline, 1000s) << "nobody knows until when it may wait";
+  EXPECT_EQ(after_.ax(), static_cast<uint64_t>(SYS_recvfrom));
+}
+
+TEST_F(WaitsTest, ASignalThatIsWaitedForIsDue) {
+  core_.mutable_thread_core()->set_blk_sigset(uint64_t{1} << (SIGUSR1 - 1));
+  core_.mutable_tc()->mutable_signals_s()->add_signals(std::string("\x0a\0\0\0", 4));
+  const uint64_t set = uint64_t{1} << (SIGUSR1 - 1);
+  const std::string with(reinterpret_cast<const char*>(&set), sizeof set);
+  const std::string without(sizeof set, '\0');
+  registers().set_di(0x7000);
+  BlockedIn(SYS_rt_sigtimedwait);
+  memory_[0x7000] = without;
+  EXPECT_EQ(Read().deadline, std::nullopt);
+  memory_[0x7000] = with;
+  EXPECT_EQ(Read().deadline, 1000s);
+  BlockedIn(SYS_rt_sigsuspend, true);
+  EXPECT_EQ(Read().deadline, std::nullopt) << "it stays blocked";
+  memory_[0x7000] = without;
+  EXPECT_EQ(Read().deadline, 1000s);
 }
 
 TEST_F(WaitsTest, AProcessThatHasEndedIsPassedOver) {

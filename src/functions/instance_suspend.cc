@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
 #include <future>
+#include <thread>
 
 #include "base/fault.h"
 #include "base/scope.h"
@@ -16,6 +17,7 @@
 #include "checkpoint/image.h"
 #include "checkpoint/inside.h"
 #include "checkpoint/obstacles.h"
+#include "checkpoint/ready.h"
 #include "checkpoint/rest.h"
 #include "checkpoint/timers.h"
 #include "checkpoint/waits.h"
@@ -34,6 +36,8 @@ namespace {
 
 constexpr int kPatience = 40;  // looks, kLook apart, at a message that is still on its way
 constexpr Nanos kLook = 10ms;
+constexpr int kLastMomentLooks = 1000;  // of a test
+constexpr int kMostChances = 3;         // to be put away at the next look, in a row
 constexpr Nanos kFirstPause = 30s;  // before a refused suspension is tried again; doubled each time
 constexpr int kMostDoublings = 7;
 
@@ -84,6 +88,7 @@ class Suspension {
     GODWIT_CO_TRY(const checkpoint::Worker worker,
                   co_await StartCriu(*self_.sandbox_, work_.criu, {.real_uid = self_.uid_}));
     co_return co_await Offload(work_.pool, [&]() -> Result<> {
+      GODWIT_TRY(checkpoint::CheckRunning(self_.Pids()));
       checkpoint::DumpRequest request{self_.process_.inside, sandbox::kImagesPath, self_.Staging(),
                                       leave_running};
       checkpoint::DumpHooks hooks;
@@ -162,8 +167,25 @@ class Suspension {
 
   KeptInstance kept;
   bool due_at_once = false;
+  bool runs_on = false;  // what it waits for has come in the last moment
 
  private:
+  // What came for it before it stood still would lie on disk with it.
+  Result<> CheckReady(const std::map<int, int>& outside, const checkpoint::Peek& peek) {
+    if (!self_.call_ || due_at_once) return {};
+    int looks = GODWIT_FAULT_FAILS(kLastMoment) ? kLastMomentLooks : 0;
+    GODWIT_TRY(auto ready, checkpoint::FindReady(self_.Staging(), outside, peek));
+    for (; looks > 0 && !ready; --looks) {
+      std::this_thread::sleep_for(kLook);
+      GODWIT_TRY(ready, checkpoint::FindReady(self_.Staging(), outside, peek));
+    }
+    if (!ready) return {};
+    due_at_once = !ready->can_go_on;
+    runs_on = ready->can_go_on;
+    if (runs_on) return godwit::Fail(Code::kBusy, "{}", ready->what);
+    return {};
+  }
+
   void Stopped() {
     clock_ = work_.InstanceClock(self_.clock_offset_);
     wall_ = work_.clock.Wall();
@@ -219,6 +241,7 @@ class Suspension {
       return found == outside.end() ? std::nullopt
                                     : checkpoint::PeekProcess(found->second, address, size);
     };
+    GODWIT_TRY(CheckReady(outside, peek));
     checkpoint::Moment moment{clock_, wall_.since_epoch, Calm(), {}};
     for (const auto& [thread, rest] : rests_)
       moment.since[thread] = rest.since + self_.clock_offset_;
@@ -306,6 +329,10 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
       return WhatStoodInTheWay(done.error(), Pids());
     });
     const auto refused = CannotSuspend(done.error().code(), std::move(why));
+    if (suspension.runs_on && failures_ <= kMostChances) {
+      try_again_at_ = {};
+      obstacle_.clear();
+    }
     Settled();
     co_return refused;
   }
