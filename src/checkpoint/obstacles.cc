@@ -249,15 +249,20 @@ Result<> CheckComplete(const std::string& images, const std::vector<int>& pids) 
 }
 
 Result<> CheckRunning(const std::vector<int>& pids) {
+  if (const auto found = FindObstacles(pids); !found.empty())
+    return Fail(Code::kUnsupported, "{}", found.front());
   const std::map<int, int> outside = InsidePids(pids);
+  bool first = false;
   for (const auto& [inside, pid] : outside) {
-    // The first is the function's own; its parent is the sandbox's init.
-    if (inside == outside.begin()->first) continue;
     const int parent = ParentOf(pid);
-    if (parent != 0 && std::ranges::find(pids, parent) == pids.end())
-      return HasOutlived(inside, pid);
-    if (const auto lock = SharedLock(inside, pid, outside))
+    if (parent == 0) continue;
+    if (std::ranges::find(pids, parent) == pids.end()) {
+      // The function's own is the child of the sandbox's init, too, and nobody else.
+      if (first) return HasOutlived(inside, pid);
+      first = true;
+    } else if (const auto lock = SharedLock(inside, pid, outside)) {
       return Fail(Code::kUnsupported, "{}", *lock);
+    }
   }
   GODWIT_TRY(CheckObjects(pids));
   return CheckCalls(pids);

@@ -20,7 +20,7 @@ std::vector<std::string> FindObstacles(const std::vector<int>& pids);
 std::string DescriptorIn(const std::string& reason, const std::vector<int>& pids);
 
 // What would be disturbed if the processes `pids` (on the host) were stopped and then let go again,
-// or harmed without a word: kUnsupported names the first. What it has found is no matter of CRIU's.
+// or be harmed without a word if they were put away: kUnsupported names the first.
 Result<> CheckRunning(const std::vector<int>& pids);
 
 // What the dumped images in `images` lack of the processes `pids` (on the host): those that are not
