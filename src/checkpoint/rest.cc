@@ -1,16 +1,13 @@
 #include "checkpoint/rest.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -18,7 +15,6 @@
 #include <optional>
 #include <string>
 
-#include "base/fd.h"
 #include "base/scope.h"
 #include "checkpoint/calls.h"
 #include "checkpoint/inside.h"
@@ -77,37 +73,13 @@ bool Secretive(const Call& call) {
   return std::ranges::find(kSecretive, call.number) != kSecretive.end();
 }
 
-std::optional<Nanos> TimeAt(int pid, uint64_t address) {
-  const auto bytes = PeekProcess(pid, address, sizeof(timespec));
-  if (!bytes) return std::nullopt;
-  int64_t parts[2];
-  std::memcpy(parts, bytes->data(), sizeof parts);
-  return std::chrono::seconds(parts[0]) + Nanos(parts[1]);
-}
-
-std::optional<Rest::Told> ToldBy(int pid, const Call& call) {
+// What is where a sleep is to tell what is left of it; empty if it is none that does.
+std::string BeforeRest(int pid, const Call& call) {
   const auto& arguments = call.arguments;
   const bool plain = call.number == SYS_nanosleep;
-  if (!plain && call.number != SYS_clock_nanosleep) return std::nullopt;
-  if (!plain && (arguments[1] & TIMER_ABSTIME) != 0) return std::nullopt;
-  const uint64_t address = arguments[plain ? 1 : 3];
-  const auto asked = TimeAt(pid, arguments[plain ? 0 : 2]);
-  const auto before = PeekProcess(pid, address, sizeof(timespec));
-  if (address == 0 || !asked || !before) return std::nullopt;
-  return Rest::Told{pid, *asked, address, *before};
-}
-
-// What is left of it, which is not told any longer.
-std::optional<Nanos> TakeBack(const Rest::Told& told) {
-  const auto now = PeekProcess(told.pid, told.address, told.before.size());
-  if (!now || *now == told.before) return std::nullopt;
-  const auto left = TimeAt(told.pid, told.address);
-  const Result<Fd> memory = Open(fmt::format("/proc/{}/mem", told.pid), O_WRONLY);
-  if (!memory || ::pwrite(memory->get(), told.before.data(), told.before.size(),
-                          static_cast<off_t>(told.address)) < 0) {
-    return std::nullopt;
-  }
-  return left;
+  const bool relative = call.number == SYS_clock_nanosleep && (arguments[1] & TIMER_ABSTIME) == 0;
+  if (!plain && !relative) return "";
+  return PeekProcess(pid, arguments[plain ? 1 : 3], sizeof(timespec)).value_or("");
 }
 
 // The processor it was last on: the 39th field of /proc/PID/stat, the 37th after the name.
@@ -161,7 +133,7 @@ Rests ReadRests(const std::vector<int>& pids) {
     const std::optional<Nanos> offset = offsets[*processor];
     const int inside = InsidePid(thread);
     if (offset && inside != 0)
-      rests[inside] = {schedule->ran + *offset, schedule->turns, ToldBy(pid, *call)};
+      rests[inside] = {schedule->ran + *offset, schedule->turns, BeforeRest(pid, *call)};
   });
   return rests;
 }
@@ -173,12 +145,9 @@ void RestartDisturbed(Rests& rests, const std::vector<int>& pids, Nanos now) {
     if (rest == rests.end()) return;
     const auto schedule = ReadSchedule(thread);
     // Being stopped is one turn.
-    const bool disturbed = !schedule || schedule->turns > rest->second.turns + 1;
-    if (disturbed) rest->second.since = now;
-    if (disturbed || !rest->second.told) return;
-    // What the call says itself is the truth, if it is the same call.
-    if (const auto left = TakeBack(*rest->second.told))
-      rest->second.since = now + *left - rest->second.told->asked;
+    if (schedule && schedule->turns <= rest->second.turns + 1) return;
+    rest->second.since = now;
+    rest->second.before.clear();
   });
 }
 

@@ -4,14 +4,13 @@
 //
 // poll, epoll_wait, sigtimedwait and their like take a relative time-out and do not say what is
 // left of it when they are interrupted, so it has to be known when they began. nanosleep does say,
-// but into the caller's memory, which is put back as it was. The scheduler's
+// but over what is in the caller's memory. The scheduler's
 // statistics have the moment at which a thread was last taken off its processor (/proc/PID/sched,
 // se.exec_start), on a clock of that processor that stands still while a hypervisor has it; the
 // clock is read off again at the end, so what comes out is late by what was stolen meanwhile, and
 // never early. Threads: the pool. Failure: a thread that ends meanwhile is left out.
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,15 +21,7 @@ namespace godwit::checkpoint {
 struct Rest {
   Nanos since{};       // on the host's CLOCK_MONOTONIC
   uint64_t turns = 0;  // how often it has given up its processor
-
-  // Of a sleep that tells what is left: how long it is, and where it tells it, over what.
-  struct Told {
-    int pid = 0;  // its process, on the host
-    Nanos asked{};
-    uint64_t address = 0;
-    std::string before;
-  };
-  std::optional<Told> told;
+  std::string before;  // of a sleep: what is where it will tell what is left
 };
 
 using Rests = std::map<int, Rest>;  // by thread, inside
@@ -42,7 +33,7 @@ bool RestsAreKnown();
 Rests ReadRests(const std::vector<int>& pids);
 
 // Those that ran between ReadRests() and being stopped, at `now`, have rested since `now`. All are
-// stopped. What sleeps have told is in `rests`, and no longer in their memory.
+// stopped.
 void RestartDisturbed(Rests& rests, const std::vector<int>& pids, Nanos now);
 
 }  // namespace godwit::checkpoint

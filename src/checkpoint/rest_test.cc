@@ -3,12 +3,11 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <ctime>
+#include <string>
 
 #include "base/clock.h"
 
@@ -85,61 +84,21 @@ TEST_F(RestTest, AThreadInAnotherCallIsNotLookedAt) {
   EXPECT_TRUE(ReadRests({::getpid()}).empty());
 }
 
-// A child that sleeps for a minute, and keeps the time for the sleep and for the rest in memory
-// that it shares.
-class SleepTest : public testing::Test {
- protected:
-  SleepTest() {
-    times_ = static_cast<timespec*>(
-        ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-    times_[0] = {60, 5};
-    times_[1] = {7, 8};
-  }
-  ~SleepTest() override {
-    ::kill(child_, SIGKILL);
-    ::waitpid(child_, nullptr, 0);
-    ::munmap(times_, 4096);
-  }
-  // Sleeps with the rest in times_[`rest`], and is stopped after 200 ms.
-  Rest StopIn(int rest) {
-    child_ = ::fork();
-    if (child_ == 0) {
-      ::nanosleep(&times_[0], &times_[rest]);
-      ::_exit(0);
-    }
-    Nap(200ms);
-    Rests rests = ReadRests({child_});
-    ::ptrace(PTRACE_SEIZE, child_, nullptr, nullptr);
-    ::ptrace(PTRACE_INTERRUPT, child_, nullptr, nullptr);
-    ::waitpid(child_, nullptr, 0);
-    stopped_ = Monotonic();
-    told_ = times_[rest];
-    RestartDisturbed(rests, {child_}, stopped_);
-    return rests[child_];
-  }
-
-  timespec* times_;
-  timespec told_ = {};
-  Nanos stopped_{};
-  int child_ = -1;
-};
-
-TEST_F(SleepTest, WhatASleepHasToldIsTakenBack) {
+TEST_F(RestTest, WhatASleepWillWriteOverIsKept) {
   if (!RestsAreKnown()) GTEST_SKIP() << "this kernel does not tell";
-  const Rest rest = StopIn(1);
-  EXPECT_EQ(told_.tv_sec, 59) << "it has told what is left";
-  EXPECT_EQ(times_[1].tv_sec, 7);
-  EXPECT_EQ(times_[1].tv_nsec, 8);
-  const Nanos left = std::chrono::seconds(told_.tv_sec) + Nanos(told_.tv_nsec);
-  EXPECT_EQ(rest.since + std::chrono::seconds(60) + Nanos(5), stopped_ + left);
-}
-
-TEST_F(SleepTest, ARequestThatWasOverwrittenIsAsItWas) {
-  if (!RestsAreKnown()) GTEST_SKIP() << "this kernel does not tell";
-  StopIn(0);
-  EXPECT_EQ(told_.tv_sec, 59);
-  EXPECT_EQ(times_[0].tv_sec, 60);
-  EXPECT_EQ(times_[0].tv_nsec, 5);
+  const timespec minute = {60, 5};
+  timespec left = {7, 8};
+  const int sleeper = ::fork();
+  if (sleeper == 0) {
+    ::nanosleep(&minute, &left);
+    ::_exit(0);
+  }
+  Nap(100ms);
+  Rests rests = ReadRests({sleeper, child_});
+  EXPECT_EQ(rests[child_].before, "") << "it is no sleep";
+  EXPECT_EQ(rests[sleeper].before, std::string(reinterpret_cast<char*>(&left), sizeof left));
+  ::kill(sleeper, SIGKILL);
+  ::waitpid(sleeper, nullptr, 0);
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ constexpr uint64_t kSyscallBytes = 2;  // of the instruction
 // Below the 128 bytes that the x86-64 ABI lets a leaf function use under its stack pointer (System
 // V ABI, 3.2.2).
 constexpr uint64_t kScratch = 512;
+constexpr int64_t kMostSeconds = 4'000'000'000;  // for ever, as far as Nanos are concerned
 
 // One thread as it was dumped, and what is to be found out about it.
 struct Thread {
@@ -37,6 +38,7 @@ struct Thread {
   Nanos wall;
   Nanos since;                 // it has been in its call for as long
   std::optional<Nanos> timer;  // when its process is sent a signal
+  const std::string* before;   // what its sleep has written over
   const Peek* peek;
   Waits* waits;
   bool changed = false;
@@ -49,7 +51,7 @@ struct Thread {
     if (!bytes || bytes->size() != sizeof(timespec)) return std::nullopt;
     int64_t parts[2];
     std::memcpy(parts, bytes->data(), sizeof parts);
-    return std::chrono::seconds(parts[0]) +
+    return std::chrono::seconds(std::clamp<int64_t>(parts[0], 0, kMostSeconds)) +
            Nanos(form == Timeout::Form::kTimespec ? parts[1] : parts[1] * 1000);
   }
 
@@ -86,15 +88,23 @@ struct Thread {
     if (timeout) ReissueUntil(std::max(now, since + *timeout), argument, form);
   }
 
-  // The same of a sleep that tells what is left, at `rest`, if it is interrupted: a timer that has
-  // run out before the thread is back in its call interrupts it, too (MendTimers).
+  // The same of a sleep, which has told what is left at `rest`, if that is not 0. Nobody is to see
+  // that, unless it is going to be interrupted: a timer that has run out before the thread is back
+  // in its call interrupts it, too (MendTimers).
   void ReissueSleep(uint64_t address, Argument argument, uint64_t rest) {
-    const size_t before = waits->timeouts.size();
-    ReissueFrom(address, argument);
-    if (rest == 0 || !timer || waits->timeouts.size() == before) return;
-    const Nanos deadline = waits->timeouts.back().deadline;
-    if (*timer < deadline)
+    const auto left = ReadTime(rest, Timeout::Form::kTimespec);
+    if (!left || !interrupted()) return ReissueFrom(address, argument);
+    const Nanos deadline = now + *left;
+    if (!ReissueUntil(deadline, argument)) return;
+    if (timer && *timer < deadline) {
       waits->timeouts.push_back({process, rest, Timeout::Form::kTimespec, deadline});
+    } else if (before && before->size() == sizeof(timespec)) {
+      for (size_t at = 0; at < before->size(); at += sizeof(int64_t)) {
+        int64_t word = 0;
+        std::memcpy(&word, before->data() + at, sizeof word);
+        waits->timeouts.push_back({process, rest + at, Timeout::Form::kWord, Nanos(word)});
+      }
+    }
   }
 
   // The same in milliseconds, for ever if negative; `number` is the call that takes a timespec as
@@ -264,12 +274,14 @@ Result<Waits> ReadWaits(const std::string& images, const Moment& stopped, const 
       GODWIT_TRY(ChangeCore(images, tid, [&](image::Core& core) {
         if (core.mtype() != kX86 || !core.has_thread_info()) return false;
         const auto since = stopped.since.find(static_cast<int>(tid));
+        const auto before = stopped.before.find(static_cast<int>(tid));
         Thread thread{static_cast<int>(process.pid()),
                       core.mutable_thread_info()->mutable_gpregs(),
                       stopped.clock,
                       stopped.wall,
                       since == stopped.since.end() ? stopped.calm : since->second,
                       std::nullopt,
+                      before == stopped.before.end() ? nullptr : &before->second,
                       &peek,
                       &waits};
         if (const auto left = NearestTimer(core)) thread.timer = stopped.clock + *left;
@@ -293,15 +305,17 @@ Result<> WriteTimeouts(const std::vector<Timeout>& timeouts, Nanos now,
     const auto found = outside.find(timeout.pid);
     if (found == outside.end())
       return Fail(Code::kCorrupt, "process {} is not there to go on waiting", timeout.pid);
-    Nanos left = std::max(timeout.deadline - now, Nanos(1000));
+    const bool word = timeout.form == Timeout::Form::kWord;
+    Nanos left = word ? Nanos(0) : std::max(timeout.deadline - now, Nanos(1000));
     if (timeout.form == Timeout::Form::kTimeval) left += Nanos(999);  // rather late than early
     const int64_t seconds = left / std::chrono::seconds(1);
     const int64_t rest = (left % std::chrono::seconds(1)).count();
-    const int64_t parts[2] = {seconds,
-                              timeout.form == Timeout::Form::kTimespec ? rest : rest / 1000};
+    const int64_t parts[2] = {word ? timeout.deadline.count() : seconds,
+                              timeout.form == Timeout::Form::kTimeval ? rest / 1000 : rest};
+    const size_t size = word ? sizeof parts[0] : sizeof parts;
     GODWIT_TRY(const Fd memory, Open(fmt::format("/proc/{}/mem", found->second), O_WRONLY));
-    if (::pwrite(memory.get(), parts, sizeof parts, static_cast<off_t>(timeout.address)) !=
-        sizeof parts) {
+    if (::pwrite(memory.get(), parts, size, static_cast<off_t>(timeout.address)) !=
+        static_cast<ssize_t>(size)) {
       return FailErrno(errno, "cannot set a time-out of process {}", timeout.pid);
     }
   }

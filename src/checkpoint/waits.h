@@ -24,7 +24,8 @@ namespace godwit::checkpoint {
 
 // A time-out in a process' memory that must say how long is left when the process runs again.
 struct Timeout {
-  enum class Form : uint8_t { kTimespec, kTimeval };
+  // A word is no time-out: eight bytes that are to be there again, as `deadline`.
+  enum class Form : uint8_t { kTimespec, kTimeval, kWord };
   int pid = 0;  // inside, of the process whose memory it is in
   uint64_t address = 0;
   Form form = Form::kTimespec;
@@ -47,6 +48,8 @@ struct Moment {
   Nanos calm{};  // no thread has run since; not after `clock`
   // Since when a thread (inside) has been in its call, where that is known better.
   std::map<int, Nanos> since;
+  // What a thread's sleep has written what is left over, where that is known.
+  std::map<int, std::string> before;
 };
 Result<Waits> ReadWaits(const std::string& images, const Moment& stopped, const Peek& peek);
 

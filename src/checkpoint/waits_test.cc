@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstring>
@@ -72,7 +73,7 @@ class WaitsTest : public testing::Test {
       if (found == memory_.end()) return std::nullopt;
       return found->second.substr(0, size);
     };
-    auto waits = ReadWaits(images_, {1000s, 5000s, 990s, since_}, peek);
+    auto waits = ReadWaits(images_, {1000s, 5000s, 990s, since_, before_}, peek);
     EXPECT_TRUE(waits.has_value()) << waits.error().ToString();
     image::Core core;
     EXPECT_TRUE(core.ParseFromString(ReadImageFile(images_ + "/core-100.img")->entries.front()));
@@ -89,6 +90,7 @@ class WaitsTest : public testing::Test {
   image::Registers after_;
   std::map<uint64_t, std::string> memory_;
   std::map<int, Nanos> since_;
+  std::map<int, std::string> before_;
 };
 
 TEST_F(WaitsTest, ARelativeSleepIsIssuedAgainWithWhatIsLeft) {
@@ -96,11 +98,15 @@ TEST_F(WaitsTest, ARelativeSleepIsIssuedAgainWithWhatIsLeft) {
   registers().set_di(CLOCK_REALTIME);
   registers().set_dx(0x6000);
   registers().set_r10(0x7000);
-  since_[100] = 999s;
-  Time(0x6000, 7, 500'000'000);
+  Time(0x6000, 60, 0);
+  Time(0x7000, 7, 500'000'000);
+  const int64_t before[2] = {-1, 12};
+  before_[100] = std::string(reinterpret_cast<const char*>(before), sizeof before);
   const Waits waits = Read();
-  EXPECT_EQ(waits.deadline, 999s + 7500ms);
-  ASSERT_EQ(waits.timeouts.size(), 1u);
+  EXPECT_EQ(waits.deadline, 1000s + 7500ms);
+  ASSERT_EQ(waits.timeouts.size(), 3u);
+  EXPECT_EQ(waits.timeouts[1], (Timeout{100, 0x7000, Timeout::Form::kWord, Nanos(-1)}));
+  EXPECT_EQ(waits.timeouts[2], (Timeout{100, 0x7008, Timeout::Form::kWord, Nanos(12)}));
   EXPECT_LT(waits.timeouts[0].address, kStack - 128) << "not in the red zone";
   EXPECT_EQ(after_.dx(), waits.timeouts[0].address) << "the caller's own request is left alone";
   EXPECT_EQ(after_.ax(), static_cast<uint64_t>(SYS_clock_nanosleep));
@@ -222,15 +228,35 @@ TEST_F(WaitsTest, ASleepThatATimerWillInterruptTellsWhatIsLeft) {
   registers().set_di(0x6000);
   registers().set_si(0x7000);
   Time(0x6000, 7, 0);
+  Time(0x7000, 5, 0);
   auto& real = *core_.mutable_tc()->mutable_timers()->mutable_real();
   real.set_vsec(20);
   EXPECT_EQ(Read().timeouts.size(), 1u) << "it ends before: nobody is told";
   BlockedIn(SYS_nanosleep);
-  registers().set_di(0x6000);
   real.set_vsec(3);
   const Waits waits = Read();
   ASSERT_EQ(waits.timeouts.size(), 2u);
   EXPECT_EQ(waits.timeouts[1], (Timeout{100, 0x7000, Timeout::Form::kTimespec, 1005s}));
+}
+
+TEST_F(WaitsTest, ASleepForEverIsFarAway) {
+  BlockedIn(SYS_nanosleep);
+  registers().set_di(0x6000);
+  Time(0x6000, INT64_MAX, 0);
+  EXPECT_GT(Read().deadline.value(), std::chrono::hours(24 * 365 * 100));
+}
+
+TEST_F(WaitsTest, TimeoutsAndWordsAreWrittenWhereTheyBelong) {
+  int64_t memory[6] = {1, 2, 3, 4, 5, 6};
+  const auto address = [&](int at) { return reinterpret_cast<uint64_t>(&memory[at]); };
+  const std::map<int, int> outside = {{100, ::getpid()}};
+  ASSERT_TRUE(WriteTimeouts({{100, address(0), Timeout::Form::kTimespec, 10s + Nanos(7)},
+                             {100, address(2), Timeout::Form::kTimeval, 10s + Nanos(7001)},
+                             {100, address(4), Timeout::Form::kWord, Nanos(INT64_MIN)}},
+                            9s, outside)
+                  .has_value());
+  EXPECT_THAT(memory, testing::ElementsAre(1, 7, 1, 8, INT64_MIN, 6)) << "rather late than early";
+  EXPECT_FALSE(WriteTimeouts({{101, address(0), Timeout::Form::kWord, 0s}}, 9s, outside));
 }
 
 TEST_F(WaitsTest, WhatTheKernelCouldNotWriteIsCountedFromTheBeginning) {

@@ -193,6 +193,7 @@ std::string FactsToJson(const InstanceFacts& facts) {
         json::object{{"pid", timeout.pid},
                      {"address", static_cast<int64_t>(timeout.address)},
                      {"timeval", timeout.form == checkpoint::Timeout::Form::kTimeval},
+                     {"word", timeout.form == checkpoint::Timeout::Form::kWord},
                      {"deadline_ns", timeout.deadline.count()}});
   }
   json::object object{{"version", kFactsVersion},
@@ -248,10 +249,12 @@ Result<InstanceFacts> FactsFromJson(std::string_view text) {
     bool timeval = false;
     item.Read("pid", timeout.pid);
     item.Read("address", timeout.address);
+    bool word = false;
     item.Read("timeval", timeval);
+    item.Read("word", word);
     item.Read("deadline_ns", timeout.deadline);
-    timeout.form =
-        timeval ? checkpoint::Timeout::Form::kTimeval : checkpoint::Timeout::Form::kTimespec;
+    using Form = checkpoint::Timeout::Form;
+    timeout.form = word ? Form::kWord : timeval ? Form::kTimeval : Form::kTimespec;
     facts.timeouts.push_back(timeout);
   });
   reader.Read("clock_ns", facts.clock);

@@ -31,7 +31,8 @@ TEST(CodecTest, FactsGoThereAndBack) {
   session.tcp.peer_port = 45678;
   session.tcp.has_sack = true;
   facts.sessions = {session};
-  facts.timeouts = {{100, 0x7ffc00001000, checkpoint::Timeout::Form::kTimeval, Nanos(123456789)}};
+  facts.timeouts = {{100, 0x7ffc00001000, checkpoint::Timeout::Form::kTimeval, Nanos(123456789)},
+                    {101, 0x7ffc00002000, checkpoint::Timeout::Form::kWord, Nanos(-7)}};
   facts.clock = Nanos(987654321);
   facts.clock_offset = Nanos(-5);
   facts.deadline = Nanos(42);

@@ -242,9 +242,11 @@ class Suspension {
                                     : checkpoint::PeekProcess(found->second, address, size);
     };
     GODWIT_TRY(CheckReady(outside, peek));
-    checkpoint::Moment moment{clock_, wall_.since_epoch, Calm(), {}};
-    for (const auto& [thread, rest] : rests_)
+    checkpoint::Moment moment{clock_, wall_.since_epoch, Calm(), {}, {}};
+    for (const auto& [thread, rest] : rests_) {
       moment.since[thread] = rest.since + self_.clock_offset_;
+      moment.before[thread] = rest.before;
+    }
     GODWIT_TRY(checkpoint::Waits waits, checkpoint::ReadWaits(self_.Staging(), moment, peek));
     GODWIT_TRY(const auto timer, checkpoint::NearestTimer(self_.Staging()));
     facts.timeouts = std::move(waits.timeouts);
