@@ -15,9 +15,9 @@ static void Open(void) { Need(pipe(pipes), "pipe"); }
 // The time-out is what it is to be, and the poller found nothing, or one thing.
 static void Poll(int ready) {
   Open();
+  const double begun = Clock(CLOCK_MONOTONIC);
   if (ready) After(Write1, pipes[1]);
   struct pollfd one[2] = {{pipes[0], POLLIN | POLLRDHUP, 0x7f}, {-1, POLLIN, 0x7f}};
-  const double begun = Clock(CLOCK_MONOTONIC);
   Is("poll", poll(one, 2, (int)((ready ? kLong : seconds) * 1000)), ready);
   Lasts("poll", Clock(CLOCK_MONOTONIC) - begun, seconds);
   Is("revents", one[0].revents, ready ? POLLIN : 0);
@@ -35,10 +35,10 @@ static void PollForEver(void) {
 
 static void Ppoll(int ready) {
   Open();
+  const double begun = Clock(CLOCK_MONOTONIC);
   if (ready) After(Write1, pipes[1]);
   struct pollfd one = {pipes[0], POLLIN, 0x7f};
   const struct timespec timeout = Spec(ready ? kLong : seconds);
-  const double begun = Clock(CLOCK_MONOTONIC);
   Is("ppoll", ppoll(&one, 1, &timeout, NULL), ready);
   Lasts("ppoll", Clock(CLOCK_MONOTONIC) - begun, seconds);
   Is("revents", one.revents, ready ? POLLIN : 0);
@@ -49,13 +49,13 @@ static void PpollReady(void) { Ppoll(1); }
 
 static void Select(int ready) {
   Open();
+  const double begun = Clock(CLOCK_MONOTONIC);
   if (ready) After(Write1, pipes[1]);
   fd_set set, empty;
   FD_ZERO(&set);
   FD_SET(pipes[0], &set);
   FD_ZERO(&empty);
   struct timeval timeout = {(time_t)(ready ? kLong : seconds), 0};
-  const double begun = Clock(CLOCK_MONOTONIC);
   Is("select", select(pipes[0] + 1, &set, &empty, NULL, &timeout), ready);
   const double took = Clock(CLOCK_MONOTONIC) - begun;
   Lasts("select", took, (long)seconds);
@@ -97,6 +97,7 @@ static void PselectReadOnly(void) {
 enum { kWait, kPwait, kPwait2 };
 static void Epoll(int call, int ready) {
   Open();
+  const double begun = Clock(CLOCK_MONOTONIC);
   if (ready) After(Write1, pipes[1]);
   const int poller = epoll_create1(0);
   struct epoll_event event = {EPOLLIN, {.u64 = 0x1122334455667788}};
@@ -107,7 +108,6 @@ static void Epoll(int call, int ready) {
   sigset_t mask;
   sigemptyset(&mask);
   sigaddset(&mask, SIGUSR1);
-  const double begun = Clock(CLOCK_MONOTONIC);
   long got = -2;
   if (call == kWait) got = epoll_wait(poller, &event, 1, (int)(wait * 1000));
   if (call == kPwait) got = epoll_pwait(poller, &event, 1, (int)(wait * 1000), &mask);
