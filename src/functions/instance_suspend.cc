@@ -172,7 +172,7 @@ class Suspension {
  private:
   // What came for it before it stood still would lie on disk with it.
   Result<> CheckReady(const std::map<int, int>& outside, const checkpoint::Peek& peek) {
-    if (!self_.call_ || due_at_once) return {};
+    if (!has_call_ || due_at_once) return {};
     int looks = GODWIT_FAULT_FAILS(kLastMoment) ? kLastMomentLooks : 0;
     GODWIT_TRY(auto ready, checkpoint::FindReady(self_.Staging(), outside, peek));
     for (; looks > 0 && !ready; --looks) {
