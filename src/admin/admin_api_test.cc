@@ -83,7 +83,7 @@ TEST_F(AdminApiTest, InstancesHaveEveryFieldThatPsPromises) {
             R"("request_id":"6f1c2a90-0d3e-4b5a-9b1e-2f60c1d7a411","memory_bytes":0,)"
             R"("image_bytes":2400000,)"
             R"("wakes_at":"2026-11-22T01:19:18.123Z","reason":"sleeps",)"
-            R"("since":"2026-11-22T01:19:00.123Z","pid":0})");
+            R"("since":"2026-11-22T01:19:00.123Z","pid":0,"address":null})");
   EXPECT_TRUE(list[1].at("request_id").is_null());
   EXPECT_TRUE(list[1].at("wakes_at").is_null());
   EXPECT_EQ(list[1].at("pid"), 4711);

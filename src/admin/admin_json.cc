@@ -44,7 +44,8 @@ json::object ToJson(const functions::InstanceView& view) {
           {"wakes_at", OrNull(view.wakes_at)},
           {"reason", view.reason},
           {"since", Rfc3339(view.since)},
-          {"pid", view.pid}};
+          {"pid", view.pid},
+          {"address", OrNull(view.address)}};
 }
 
 json::object ToJson(const functions::MoveReport& report) {

@@ -20,6 +20,7 @@ using functions::FunctionSpec;
 
 constexpr int kMaxConcurrency = 10000;
 constexpr size_t kMaxTags = 50;
+constexpr size_t kMaxSubnets = 16;
 
 bool HasNoSpace(std::string_view text) { return text.find_first_of(" \t\r\n\v\f") == text.npos; }
 
@@ -124,6 +125,14 @@ LambdaResult<FunctionPatch> DecodeSettings(const Fields& fields, Violations& vio
     if (size) violations.Range("ephemeralStorage.size", *size, 512, 10240);
     if (size) patch.ephemeral_mb = static_cast<int>(*size);
   }
+  GODWIT_TRY(const auto vpc, fields.Object("VpcConfig"));
+  if (vpc) {
+    GODWIT_TRY(patch.subnets, vpc->Texts("SubnetIds"));
+    if (patch.subnets && patch.subnets->size() > kMaxSubnets) {
+      return Refuse(LambdaCode::kInvalidParameterValue, "A function has at most {} subnets.",
+                    kMaxSubnets);
+    }
+  }
   GODWIT_TRY(patch.environment, DecodeEnvironment(fields));
   return patch;
 }
@@ -137,6 +146,7 @@ FunctionSpec SpecFrom(FunctionPatch patch) {
   spec.timeout = patch.timeout.value_or(spec.timeout);
   spec.memory_mb = patch.memory_mb.value_or(spec.memory_mb);
   spec.ephemeral_mb = patch.ephemeral_mb.value_or(spec.ephemeral_mb);
+  if (patch.subnets) spec.subnets = *std::move(patch.subnets);
   if (patch.environment) spec.environment = *std::move(patch.environment);
   return spec;
 }

@@ -58,6 +58,13 @@ json::object ConfigurationJson(const functions::Function& function, const Functi
     out["StateReason"] = function.failure;
     out["StateReasonCode"] = "InternalError";
   }
+  if (!spec.subnets.empty()) {
+    out["VpcConfig"] =
+        json::object{{"SubnetIds", json::array(spec.subnets.begin(), spec.subnets.end())},
+                     {"SecurityGroupIds", json::array()},
+                     {"VpcId", "godwit"},
+                     {"Ipv6AllowedForDualStack", false}};
+  }
   if (!spec.environment.empty())
     out["Environment"] = json::object{{"Variables", MapJson(spec.environment)}};
   return out;

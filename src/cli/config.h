@@ -32,6 +32,7 @@ struct NodeConfig {
   Nanos result_keep = std::chrono::hours(24);
   std::string region = "us-east-1";
   std::string account = "000000000000";
+  std::string network_range = "10.249.0.0/16";
   std::string criu;  // empty: looked for
   bool operator==(const NodeConfig&) const = default;
 };

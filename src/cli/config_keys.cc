@@ -62,6 +62,12 @@ Result<> SetPath(std::string& member, const std::string& text) {
   return {};
 }
 
+// What it means is for the node to say.
+Result<> SetText(std::string& member, const std::string& text) {
+  member = text;
+  return {};
+}
+
 Result<> SetAddress(std::string& member, const std::string& text) {
   GODWIT_TRY(http::Address::Parse(text));
   member = text;
@@ -86,7 +92,7 @@ Result<> SetAccount(std::string& member, const std::string& text) {
   return {};
 }
 
-const std::array<ConfigKey, 13> kKeys = {{
+const std::array<ConfigKey, 14> kKeys = {{
     {"data", Kind::kText, "DIR", "/var/lib/godwit", "/srv/godwit",
      "The folder that holds everything: functions, images, the journal and the node's key. One "
      "node "
@@ -127,6 +133,10 @@ const std::array<ConfigKey, 13> kKeys = {{
     {"result_keep", Kind::kSpan, "DURATION", "24h", "7d",
      "How long the result of an asynchronous call is kept after it ended.",
      [](NodeConfig& c, const std::string& t) { return SetSpan(c.result_keep, t); }},
+    {"network_range", Kind::kText, "RANGE", "10.249.0.0/16", "172.30.0.0/20",
+     "The addresses of instances whose function has a network (`godwit deploy --network nat`): a "
+     "private range that nothing else here uses, /8 to /28.",
+     [](NodeConfig& c, const std::string& t) { return SetText(c.network_range, t); }},
     {"region", Kind::kText, "REGION", "us-east-1", "eu-central-1",
      "The AWS region in ARNs and in the functions' environment.",
      [](NodeConfig& c, const std::string& t) { return SetRegion(c.region, t); }},

@@ -59,6 +59,16 @@ Result<json::object> Settings(const Args& args) {
   if (timeout) settings["Timeout"] = *timeout;
   GODWIT_TRY(const auto memory, args.Number("--memory"));
   if (memory) settings["MemorySize"] = *memory;
+  if (const auto network = args.Find("--network")) {
+    if (*network != "nat" && *network != "none") {
+      return Fail(Code::kInvalid, "there is no network '{}' (write --network nat, or none)",
+                  *network);
+    }
+    json::array subnets;
+    if (*network == "nat") subnets.emplace_back("nat");
+    settings["VpcConfig"] =
+        json::object{{"SubnetIds", std::move(subnets)}, {"SecurityGroupIds", json::array()}};
+  }
   json::object variables;
   for (const auto& pair : args.All("--env")) {
     const size_t equals = pair.find('=');
@@ -162,6 +172,8 @@ Verb DeployVerb() {
                 {"--timeout", "SECONDS",
                  "a call may run so long, time put away not counted; 1 to 900"},
                 {"--memory", "MB", "an instance may use so much; 128 to 10240"},
+                {"--network", "NETWORK",
+                 "nat: through this machine to the world; none (the default)", false, "nat none"},
                 {"--env", "NAME=VALUE", "a variable of the function's environment", true}},
       .run = Run};
 }

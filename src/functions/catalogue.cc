@@ -31,6 +31,7 @@ Result<> Apply(FunctionSpec& spec, const FunctionPatch& patch) {
   set(spec.ephemeral_mb, patch.ephemeral_mb);
   set(spec.environment, patch.environment);
   set(spec.max_instances, patch.max_instances);
+  set(spec.subnets, patch.subnets);
   return CheckSpec(spec);
 }
 

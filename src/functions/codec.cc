@@ -42,6 +42,18 @@ class Reader {
     const auto* value = Find(key);
     if (value != nullptr && value->is_bool()) into = value->get_bool();
   }
+  void Read(std::string_view key, std::vector<std::string>& into) const {
+    const auto* value = Find(key);
+    if (value == nullptr || !value->is_array()) return;
+    for (const auto& text : value->get_array()) {
+      if (text.is_string()) into.emplace_back(text.get_string());
+    }
+  }
+  void Read(std::string_view key, network::Address& into) const {
+    std::string text;
+    Read(key, text);
+    into = network::ParseAddress(text).value_or(network::Address{});
+  }
   void Read(std::string_view key, std::map<std::string, std::string>& into) const {
     const auto* value = Find(key);
     if (value == nullptr || !value->is_object()) return;
@@ -81,6 +93,7 @@ json::value FunctionValue(const Function& function) {
                       {"environment", Strings(spec.environment)},
                       {"tags", Strings(spec.tags)},
                       {"max_instances", spec.max_instances},
+                      {"subnets", json::array(spec.subnets.begin(), spec.subnets.end())},
                       {"version", function.version},
                       {"code_sha256", function.code_sha256},
                       {"code_bytes", static_cast<int64_t>(function.code_bytes)},
@@ -106,6 +119,7 @@ Function ReadFunction(const Reader& reader) {
   reader.Read("environment", spec.environment);
   reader.Read("tags", spec.tags);
   reader.Read("max_instances", spec.max_instances);
+  reader.Read("subnets", spec.subnets);
   reader.Read("version", function.version);
   reader.Read("code_sha256", function.code_sha256);
   reader.Read("code_bytes", function.code_bytes);
@@ -173,6 +187,28 @@ SavedSession ReadSession(const Reader& reader) {
   return session;
 }
 
+json::value EarValue(const network::Ear& ear) {
+  return json::object{{"protocol", static_cast<int>(ear.protocol)},
+                      {"port", ear.port},
+                      {"peer", ear.peer ? ear.peer.ToString() : ""},
+                      {"peer_port", ear.peer_port},
+                      {"next", ear.next},
+                      {"window", ear.window}};
+}
+
+network::Ear ReadEar(const Reader& reader) {
+  network::Ear ear;
+  int protocol = 0;
+  reader.Read("protocol", protocol);
+  ear.protocol = static_cast<network::Protocol>(protocol);
+  reader.Read("port", ear.port);
+  reader.Read("peer", ear.peer);
+  reader.Read("peer_port", ear.peer_port);
+  reader.Read("next", ear.next);
+  reader.Read("window", ear.window);
+  return ear;
+}
+
 }  // namespace
 
 std::string FunctionToJson(const Function& function) {
@@ -187,6 +223,8 @@ Result<Function> FunctionFromJson(std::string_view text) {
 std::string FactsToJson(const InstanceFacts& facts) {
   json::array sessions;
   for (const auto& session : facts.sessions) sessions.push_back(SessionValue(session));
+  json::array ears;
+  for (const auto& ear : facts.ears) ears.push_back(EarValue(ear));
   json::array timeouts;
   for (const auto& timeout : facts.timeouts) {
     timeouts.push_back(
@@ -203,6 +241,7 @@ std::string FactsToJson(const InstanceFacts& facts) {
                       {"pid", facts.pid},
                       {"highest_pid", facts.highest_pid},
                       {"sessions", std::move(sessions)},
+                      {"ears", std::move(ears)},
                       {"timeouts", std::move(timeouts)},
                       {"clock_ns", facts.clock.count()},
                       {"timers_read_ns", facts.timers_read.count()},
@@ -210,6 +249,7 @@ std::string FactsToJson(const InstanceFacts& facts) {
                       {"wall_ns", facts.wall.since_epoch.count()},
                       {"boot", facts.boot},
                       {"awake_ns", facts.awake.count()}};
+  if (facts.address) object["address"] = facts.address.ToString();
   if (facts.deadline) object["deadline_ns"] = facts.deadline->count();
   if (facts.call) {
     object["call"] = json::object{{"id", facts.call->id.text},
@@ -244,6 +284,8 @@ Result<InstanceFacts> FactsFromJson(std::string_view text) {
   reader.Read("highest_pid", facts.highest_pid);
   reader.ForEach("sessions",
                  [&](const Reader& item) { facts.sessions.push_back(ReadSession(item)); });
+  reader.Read("address", facts.address);
+  reader.ForEach("ears", [&](const Reader& item) { facts.ears.push_back(ReadEar(item)); });
   reader.ForEach("timeouts", [&](const Reader& item) {
     checkpoint::Timeout timeout;
     bool timeval = false;

@@ -12,6 +12,7 @@
 #include "checkpoint/waits.h"
 #include "functions/model.h"
 #include "functions/runtime_port.h"
+#include "network/waiting_room.h"
 
 namespace godwit::functions {
 
@@ -26,6 +27,8 @@ struct InstanceFacts {
   int pid = 0;          // of the function's first process, inside
   int highest_pid = 0;  // inside, of all its processes and threads
   std::vector<SavedSession> sessions;
+  network::Address address;        // of its link, if it has one
+  std::vector<network::Ear> ears;  // its sockets, to whom somebody outside may speak
   std::vector<checkpoint::Timeout> timeouts;
   Nanos clock{};                   // the instance's CLOCK_MONOTONIC when it was dumped
   Nanos timers_read{};             // the same, when its timers were read

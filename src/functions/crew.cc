@@ -143,7 +143,7 @@ asio::awaitable<Result<Instance*>> Crew::Awaken() {
 void Crew::Restore(KeptInstance kept, PendingCall::Done done) {
   instances_.push_back(
       std::make_unique<Instance>(workplace_, *this, std::move(kept), std::move(done)));
-  instances_.back()->ScheduleWake();
+  instances_.back()->Found();
 }
 
 void Crew::Update(Function function) {

@@ -51,6 +51,7 @@ Instance::Instance(Workplace& workplace, Owner& owner, InstanceId id, Function f
       log_line_(workplace.log.Named(id_.text)),
       life_(id_, State::kStarting, workplace.clock, workplace.observe),
       log_(workplace.executor, Home()),
+      link_(function_.spec.subnets.empty() ? nullptr : workplace.network),
       changed_(workplace.executor, asio::steady_timer::time_point::max()),
       timeout_(workplace.executor),
       gate_(workplace.executor) {}
@@ -64,6 +65,7 @@ Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, Pendin
       log_line_(workplace.log.Named(id_.text)),
       life_(id_, State::kSuspended, workplace.clock, workplace.observe),
       log_(workplace.executor, Home()),
+      link_(kept.facts.address ? workplace.network : nullptr, kept.facts.address),
       asked_once_(true),
       kept_(std::move(kept)),
       reason_("found on disk"),
@@ -116,6 +118,7 @@ InstanceView Instance::View() const {
                                                 away ? "brought back" : "put away", obstacle_);
   view.since = life_.since();
   view.pid = alive_ ? process_.outside : 0;
+  if (link_.address()) view.address = link_.address().ToString();
   return view;
 }
 

@@ -20,6 +20,7 @@
 #include "base/gate.h"
 #include "functions/codec.h"
 #include "functions/lifecycle.h"
+#include "functions/link.h"
 #include "functions/model.h"
 #include "functions/platform.h"
 #include "functions/running_log.h"
@@ -82,9 +83,14 @@ class Instance final : public RuntimeCalls {
   std::string LogTail(size_t limit) const { return log_.Tail(0, limit); }
   std::vector<int> Pids() const;
 
-  // Says when what it sleeps on is due, if it is known; a callback that it waits for is due at
-  // once.
+  // Of one found on disk: sees to what it waits for.
+  void Found();
+  // Says when what it sleeps on is due, if it is known; a callback or a packet that it waits for is
+  // due at once.
   void ScheduleWake();
+  network::Address address() const { return link_.address(); }
+  // Somebody outside speaks to one of its sockets while it is put away.
+  void Knocked();
   std::string_view WakeReason() const;
   // The store has the call's callbacks below `count`: who waits for one gets it.
   void CallbacksCame(const RequestId& call, uint32_t count);
@@ -149,6 +155,8 @@ class Instance final : public RuntimeCalls {
   void StartClock(SteadyTime from);
   void Rescheduled();
   bool CallbackIsDue() const;  // put away, and waits for one that came
+  bool IsDue() const { return CallbackIsDue() || (call_ && link_.HasRung()); }
+  boost::asio::awaitable<void> AwaitPackets();
   std::string Home() const { return workplace_.directories.instances + "/" + id_.text; }
   std::string Staging() const { return workplace_.directories.staging + "/" + id_.text; }
   std::string Temporary() const;  // the instance's /tmp, seen from the host
@@ -170,6 +178,7 @@ class Instance final : public RuntimeCalls {
   Log log_line_;
   Lifecycle life_;
   RunningLog log_;
+  Link link_;
 
   std::unique_ptr<sandbox::Sandbox> sandbox_;
   std::unique_ptr<RuntimeEndpoint> endpoint_;

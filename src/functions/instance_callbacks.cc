@@ -30,7 +30,8 @@ bool Instance::CallbackIsDue() const {
 }
 
 std::string_view Instance::WakeReason() const {
-  return CallbackIsDue() ? "a callback came" : "what it waits for is due";
+  if (CallbackIsDue()) return "a callback came";
+  return IsDue() ? "a packet came" : "what it waits for is due";
 }
 
 asio::awaitable<Result<>> Instance::AwaitCallback(CallbackRef callback) {

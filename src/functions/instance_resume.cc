@@ -45,7 +45,7 @@ constexpr int kPidRoom = 200;       // pids between those of the function and CR
 }  // namespace
 
 void Instance::ScheduleWake() {
-  if (CallbackIsDue()) {
+  if (kept_ && IsDue()) {
     const SteadyTime now = workplace_.clock.Steady();
     workplace_.wake_at(id_, resume_failures_ == 0 ? now : std::max(now, try_again_at_), Nanos(0));
     return;
@@ -53,6 +53,22 @@ void Instance::ScheduleWake() {
   if (!kept_ || !kept_->facts.deadline) return;
   workplace_.wake_at(id_, SteadyTime{*kept_->facts.deadline - clock_offset_},
                      resume_cost_ + (sandbox_ ? Nanos(0) : kWallsCost));
+}
+
+void Instance::Found() {
+  if (link_.address()) static_cast<void>(gate_.Spawn(AwaitPackets()));
+  ScheduleWake();
+}
+
+asio::awaitable<void> Instance::AwaitPackets() {
+  if (!kept_) co_return;
+  const auto awaits = co_await link_.Await(kept_->facts.ears);
+  if (!awaits) log_line_.Error("no packet wakes '{}': {}", id_.text, awaits.error().ToString());
+}
+
+void Instance::Knocked() {
+  // On its way to SUSPENDED, it is looked after when it is there.
+  if (state() == State::kSuspended && !moving_ && call_) ScheduleWake();
 }
 
 // Generous, for one that is back early only waits: half as much again as its last ways took.
@@ -242,6 +258,8 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
     co_return std::unexpected(std::move(ready).error());
   }
   co_await resumption.Adopt();
+  if (const auto delivered = link_.Deliver(); !delivered)
+    log_line_.Error("{}", delivered.error().ToString());
   obstacle_.clear();
   resume_failures_ = 0;
   staged_ = row_missing_ = false;
@@ -252,8 +270,8 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   LearnResumeCost(report.took);
   report.memory_after = sandbox_->cgroup().MemoryBytes();
   const storage::BlobId image = kept_->image;
-  // One that is back for a callback will go on at once: it is not early.
-  const bool waits = kept_->facts.deadline && !CallbackIsDue();
+  // One that is back for a callback or a packet will go on at once: it is not early.
+  const bool waits = kept_->facts.deadline && !IsDue();
   due_ = waits ? SteadyTime{*kept_->facts.deadline - clock_offset_} : SteadyTime{};
   kept_.reset();
   const bool early = due_ > call_started_ && due_ - call_started_ < kMostEarly;

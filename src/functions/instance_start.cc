@@ -71,6 +71,7 @@ asio::awaitable<Result<>> Instance::BuildWalls(Nanos clock_offset) {
                                                std::move(places), LimitsOf(spec)));
   sandbox_->OnExit([this](int inside, int status) { Exited(inside, status); });
   sandbox_->OnEnd([this] { Exited(process_.inside, SIGKILL); });
+  GODWIT_CO_TRY(co_await link_.Attach(sandbox_->init_pid()));
   log_.Listen();
   endpoint_ = workplace_.endpoints(*this, sandbox_->TakeListener());
   co_return Result<>{};

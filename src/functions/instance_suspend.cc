@@ -19,6 +19,7 @@
 #include "checkpoint/obstacles.h"
 #include "checkpoint/ready.h"
 #include "checkpoint/rest.h"
+#include "checkpoint/sockets.h"
 #include "checkpoint/timers.h"
 #include "checkpoint/waits.h"
 #include "functions/criu_worker.h"
@@ -81,7 +82,8 @@ class Suspension {
       asio::steady_timer pause(work_.executor, kLook);
       co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
     }
-    co_return std::move(held).Within("a message to or from the function is on its way");
+    if (!held) co_return std::move(held).Within("a message to or from the function is on its way");
+    co_return self_.link_.Hold();
   }
 
   asio::awaitable<Result<>> DumpAndKeep(bool leave_running) {
@@ -209,6 +211,7 @@ class Suspension {
     std::filesystem::remove(self_.Staging() + "/timens-0.img", ignored);
     InstanceFacts& facts = kept.facts;
     GODWIT_TRY(ReadProcesses(facts, dumped));
+    GODWIT_TRY(ReadSockets(facts));
     GODWIT_TRY(OnLoop([&] { return AskInstance(facts); }));
     facts.instance = self_.id_;
     facts.function = self_.function_;
@@ -229,7 +232,30 @@ class Suspension {
       facts.call = WithoutPayload(self_.call_->invocation);
       facts.awake = self_.AwakeTime();
     }
+    facts.address = self_.link_.address();
+    if (self_.link_.Expect(facts.ears) && has_call_ && !due_at_once) {
+      runs_on = true;
+      return godwit::Fail(Code::kBusy, "a packet has come for it");
+    }
     GODWIT_TRY(facts.sessions, self_.endpoint_->Save());
+    return {};
+  }
+
+  // Those to whom somebody outside may speak while it is away.
+  Result<> ReadSockets(InstanceFacts& facts) {
+    const auto unread = checkpoint::UnreadDatagrams(self_.process_.outside);
+    if (!unread.empty()) {
+      return godwit::Fail(Code::kUnsupported,
+                          "datagrams at port {} are not read yet, and CRIU would drop them",
+                          unread.front());
+    }
+    if (!self_.link_.address()) return {};
+    GODWIT_TRY(const auto sockets, checkpoint::ReadSockets(self_.Staging()));
+    for (const auto& socket : sockets) {
+      facts.ears.push_back({socket.datagrams ? network::Protocol::kUdp : network::Protocol::kTcp,
+                            socket.port, network::Address{socket.peer}, socket.peer_port,
+                            socket.next, socket.window});
+    }
     return {};
   }
 
@@ -325,6 +351,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   if (done) done = co_await suspension.DumpAndKeep(false);
   if (!done) {
     endpoint_->Release();
+    static_cast<void>(link_.Deliver());
     AllowForks();
     std::string why = co_await Offload(workplace_.pool, [&] {
       checkpoint::EmptyDirectory(Staging());
@@ -401,6 +428,7 @@ asio::awaitable<Result<Diagnosis>> Instance::Try() {
   Result<> done = co_await suspension.HoldConnections();
   if (done) done = co_await suspension.DumpAndKeep(true);
   endpoint_->Release();
+  static_cast<void>(link_.Deliver());
   AllowForks();
   diagnosis.dump_took = workplace_.clock.Steady() - begun;
   diagnosis.image_bytes = co_await Offload(workplace_.pool, [&] {

@@ -49,6 +49,13 @@ class Local final : public LocalPlatform {
     work_.wake_at = [this](const InstanceId& id, SteadyTime due, Nanos cost) {
       waker_.Set(id, due, cost);
     };
+    if (work_.network != nullptr) {
+      work_.network->OnRing([this](network::Address address, const network::Packet&) {
+        crews_.ForEach([&](Instance& instance) {
+          if (instance.address() == address) instance.Knocked();
+        });
+      });
+    }
     work_.no_wake = [this](const InstanceId& id) { waker_.Forget(id); };
   }
 

@@ -43,6 +43,8 @@ struct FunctionSpec {
   std::map<std::string, std::string> environment;
   std::map<std::string, std::string> tags;
   int max_instances = 0;  // 0: the node's limit
+  // Of VpcConfig, as they were given: with any, its instances have a network.
+  std::vector<std::string> subnets;
 };
 
 // A function as it is deployed: its spec and what the platform knows of it.
@@ -66,6 +68,7 @@ struct FunctionPatch {
   std::optional<int> memory_mb, ephemeral_mb;
   std::optional<std::map<std::string, std::string>> environment;
   std::optional<int> max_instances;
+  std::optional<std::vector<std::string>> subnets;
   std::optional<std::string> revision_id;  // if set, must be the current one (else kConflict)
 };
 

@@ -29,6 +29,7 @@ struct InstanceView {
   std::string reason;                // why it is in this state; why it could not be put away
   WallTime since;                    // in this state
   int pid = 0;                       // on the host; 0 without a process
+  std::string address;               // IPv4, if its function has a network
 };
 
 // How one suspension or resume went.

@@ -18,6 +18,7 @@
 #include "base/loop.h"
 #include "functions/lifecycle.h"
 #include "functions/runtime_port.h"
+#include "network/network.h"
 #include "sandbox/sandbox.h"
 #include "storage/blobs.h"
 #include "storage/journal.h"
@@ -68,6 +69,7 @@ struct Workplace {
   // platform.
   std::function<void(const InstanceId&, SteadyTime, Nanos)> wake_at = {};
   std::function<void(const InstanceId&)> no_wake = {};
+  network::Network* network = nullptr;  // none: functions have none
 
   std::string FunctionArn(const std::string& name) const;
   // CLOCK_MONOTONIC of an instance with that offset, now.

@@ -60,10 +60,4 @@ Result<Address> Leases::Take() {
               range_.ToString());
 }
 
-Result<> Leases::Claim(Address address) {
-  if (!taken_.insert(address).second)
-    return Fail(Code::kConflict, "address '{}' is in use already", address.ToString());
-  return {};
-}
-
 }  // namespace godwit::network

@@ -3,7 +3,7 @@
 // IPv4 addresses, ranges of them, and who has which.
 //
 // Threads: values; a Leases belongs to the loop. Failure: kInvalid for a text that is neither,
-// kBusy when a range has no address left, kConflict for one that somebody has.
+// kBusy when a range has no address left.
 #include <compare>
 #include <cstdint>
 #include <set>
@@ -40,8 +40,8 @@ class Leases {
 
   const Range& range() const { return range_; }
   Result<Address> Take();
-  // Takes a certain one.
-  Result<> Claim(Address address);
+  // Takes a certain one, which may be of another range.
+  void Reserve(Address address) { taken_.insert(address); }
   void GiveBack(Address address) { taken_.erase(address); }
 
  private:

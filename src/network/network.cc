@@ -112,8 +112,7 @@ asio::awaitable<Result<Address>> Network::Take() {
   co_return leases_.Take();
 }
 
-asio::awaitable<Result<>> Network::Claim(Address address, std::vector<Ear> ears) {
-  GODWIT_CO_TRY(leases_.Claim(address));
+asio::awaitable<Result<>> Network::Await(Address address, std::vector<Ear> ears) {
   GODWIT_CO_TRY(co_await Ready());
   GODWIT_CO_TRY(Hold(address));
   static_cast<void>(Expect(address, std::move(ears)));

@@ -46,8 +46,10 @@ class Network {
 
   // An address for a new instance.
   boost::asio::awaitable<Result<Address>> Take();
-  // The one that an instance found on disk has; its packets are kept from now on.
-  boost::asio::awaitable<Result<>> Claim(Address address, std::vector<Ear> ears);
+  // The one that an instance found on disk has.
+  void Reserve(Address address) { leases_.Reserve(address); }
+  // Its packets are kept from now on.
+  boost::asio::awaitable<Result<>> Await(Address address, std::vector<Ear> ears);
   // The instance is no more.
   void GiveBack(Address address);
 

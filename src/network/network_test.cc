@@ -242,7 +242,8 @@ TEST_F(NetworkTest, AnAddressIsAnothersLaterOn) {
   network->GiveBack(address);
   const Sandbox sandbox;
   Run([&]() -> asio::awaitable<void> {
-    EXPECT_TRUE(co_await network->Claim(address, {}));
+    network->Reserve(address);
+    EXPECT_TRUE(co_await network->Await(address, {}));
     const auto attached = co_await network->Attach(address, sandbox.pid());
     EXPECT_TRUE(attached) << attached.error().ToString();
   }());

@@ -19,6 +19,7 @@
 #include "admin/admin_api.h"
 #include "aws/lambda_api.h"
 #include "aws/runtime_api.h"
+#include "base/bytes.h"
 #include "base/scope.h"
 #include "base/try.h"
 #include "checkpoint/features.h"
@@ -145,6 +146,11 @@ class Door {
     GODWIT_TRY(socket_, http::ListenOn(address));
     return {};
   }
+  // 0 if it is not at a port.
+  uint16_t port() const {
+    const auto address = http::Address::Of(socket_.get());
+    return address.is_local() ? 0 : address.port();
+  }
   Fd Hand() { return std::move(socket_); }
 
  private:
@@ -161,6 +167,8 @@ class Node {
       return Fail(Code::kDenied, "cannot run a node on '{}': sandboxes need root (use sudo)",
                   config_.data);
     }
+    GODWIT_TRY(const network::Range range,
+               network::ParseRange(config_.network_range).Within("network_range"));
     RaiseFileLimit();
     std::signal(SIGPIPE, SIG_IGN);
     // First of all, for a node that cannot be reached makes no store; but a socket may be in it.
@@ -169,6 +177,7 @@ class Node {
     if (!door_inside) GODWIT_TRY(door.Open(config_.listen));
     GODWIT_TRY(const storage::StoreLock lock, storage::LockStore(config_.data));
     if (door_inside) GODWIT_TRY(door.Open(config_.listen));
+    const uint16_t listens_at = door.port();
     GODWIT_TRY(functions::Directories directories, PrepareGround(config_.data));
     GODWIT_TRY(const sandbox::CgroupTree cgroups, ClaimCgroups(config_.data));
     const ScopeExit close_cgroups([&] { cgroups.Close(); });
@@ -188,6 +197,8 @@ class Node {
 
     asio::io_context loop(1);
     Pool pool(kPoolThreads);
+    network::Network network(loop.get_executor(), pool, RulesOf(range, listens_at),
+                             log_.Named("network"));
     functions::TransitionLog moves(loop.get_executor(), journal, transitions);
     functions::Workplace workplace{
         loop.get_executor(),
@@ -204,9 +215,10 @@ class Node {
         boot,
         aws::MakeRuntimeEndpoints(loop.get_executor(), log_.Named("runtime-api")),
         [&moves](const functions::Transition& transition) { moves.Observe(transition); }};
+    workplace.network = &network;
     const auto platform = functions::MakeLocalPlatform(workplace);
     GODWIT_TRY(platform->Start());
-    const Result<> served = Serve(loop, pool, *platform, std::move(door));
+    const Result<> served = Serve(loop, pool, *platform, network, std::move(door));
     pool.join();
     moves.Flush();
     journal.Close();
@@ -214,8 +226,15 @@ class Node {
   }
 
  private:
+  // A node of its own has names of its own for its links, the same at each start.
+  network::FirewallRules RulesOf(network::Range range, uint16_t own_port) const {
+    std::error_code error;
+    const std::string place = std::filesystem::canonical(config_.data, error).string();
+    return {ToHex(Sha256(place)).substr(0, 4), range, own_port};
+  }
+
   Result<> Serve(asio::io_context& loop, Pool& pool, functions::LocalPlatform& platform,
-                 Door door) {
+                 network::Network& network, Door door) {
     const SteadyTime begun = clock_.Steady();
     std::vector<Feature> features;
     aws::LambdaApi lambda(platform, {config_.region, config_.account}, entropy_,
@@ -262,6 +281,7 @@ class Node {
             if (!error) std::_Exit(1);
           });
           co_await platform.Stop();
+          co_await network.Close();
           co_await server.Drain(kPatience);
           signals.cancel();
         },
