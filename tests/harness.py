@@ -9,6 +9,7 @@ that a killed program left are removed by the next one.
 import atexit
 import collections
 import concurrent.futures
+import contextlib
 import datetime
 import hashlib
 import http.client
@@ -229,6 +230,19 @@ class Node:
                 future.set_exception(error)
         threading.Thread(target=work, daemon=True).start()
         return future
+
+    @contextlib.contextmanager
+    def following(self, name, *words):
+        """The lines of `godwit logs NAME --follow`, as they come."""
+        follower = subprocess.Popen(
+            [binary(), "logs", name, "--follow", *words], stdout=subprocess.PIPE, text=True,
+            env=environment(GODWIT_ENDPOINT=self.endpoint))
+        try:
+            yield iter(follower.stdout.readline, "")
+        finally:
+            follower.terminate()
+            follower.wait()
+            follower.stdout.close()
 
     def deploy(self, name, folder=None, handler=None, **settings):
         """Deploys tests/functions/`folder` (or a whole path) as `name`."""

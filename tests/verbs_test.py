@@ -1,6 +1,6 @@
 """Every verb of the command line with a real node: what it prints, for people and as JSON."""
 import json
-import subprocess
+import re
 
 import harness
 
@@ -140,19 +140,83 @@ class Verbs(harness.NodeCase):
         node = self.node
         node.deploy("talks", "marks", "handler.sleep")
         node.invoke("talks", {"name": "first", "seconds": 0})
-        follower = subprocess.Popen(
-            [harness.binary(), "logs", "talks", "--follow"], stdout=subprocess.PIPE, text=True,
-            env=harness.environment(GODWIT_ENDPOINT=node.endpoint))
-        try:
-            self.assertEqual([follower.stdout.readline() for _ in range(2)],
-                             ["begun first\n", "ended first\n"])
+        with node.following("talks") as lines:
+            self.assertEqual([next(lines) for _ in range(2)], ["begun first\n", "ended first\n"])
             node.invoke("talks", {"name": "second", "seconds": 0})
-            self.assertEqual([follower.stdout.readline() for _ in range(2)],
+            self.assertEqual([next(lines) for _ in range(2)],
                              ["begun second\n", "ended second\n"])
-        finally:
-            follower.terminate()
-            follower.wait()
-            follower.stdout.close()
+
+    def test_logs_of_several_instances(self):
+        """The newest last, whoever wrote it; who follows gets each line once."""
+        node = self.node
+        node.deploy("many", "marks", "handler.sleep")
+        with node.following("many", "--bytes", "0") as lines:
+            first = [node.later("invoke", "many", json.dumps({"name": name, "seconds": 2}))
+                     for name in ("A", "B")]
+            self.assertEqual([call.result().code for call in first], [0, 0])
+            self.assertEqual(len(node.ps(function="many")), 2)
+            for name in "CDEF":
+                node.invoke("many", {"name": name, "seconds": 0})
+            wanted = [f"{did} {name}\n" for name in "CDEF" for did in ("begun", "ended")]
+            seen = [next(lines) for _ in range(12)]
+            self.assertEqual(sorted(seen[:4]),
+                             ["begun A\n", "begun B\n", "ended A\n", "ended B\n"])
+            self.assertEqual(seen[4:], wanted)
+            self.assertEqual(node.godwit("logs", "many").out, "".join(seen))
+            # Where they were put away and came back, or were replaced, nothing is told twice.
+            for row in node.ps(function="many"):
+                if row["state"] == "READY":
+                    node.ok("suspend", row["instance"])
+            node.deploy("many", "marks", "handler.sleep")
+            node.invoke("many", {"name": "G", "seconds": 0})
+            self.assertEqual([next(lines) for _ in range(2)], ["begun G\n", "ended G\n"])
+        node.kill9()
+        node.start()
+        self.assertEqual(node.godwit("logs", "many").out,
+                         "".join(seen) + "begun G\nended G\n")
+
+    def test_following_much(self):
+        node = self.node
+        node.deploy("babbles", "misfits", "handler.babbles")
+        with node.following("babbles", "--bytes", "0") as lines:
+            node.invoke("babbles", {"lines": 30_000})
+            for number in range(30_000):
+                self.assertEqual(next(lines), f"this is line {number} of many\n")
+
+    def test_what_the_platform_says_of_a_call(self):
+        node = self.node
+        node.deploy("sleeps", "misfits", "handler.sleeps", timeout=60)
+        tail = node.json("invoke", "sleeps", '{"seconds": 0}', "--tail")
+        request = tail["request_id"]
+        self.assertRegex(
+            tail["log_tail"],
+            rf"^START RequestId: {request} Version: \$LATEST\nEND RequestId: {request}\n"
+            rf"REPORT RequestId: {request}\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\t"
+            r"Memory Size: 128 MB\tMax Memory Used: \d+ MB\n$")
+        tail = node.json("invoke", "sleeps", '{"seconds": 4}', "--tail")["log_tail"]
+        awake, away = (float(re.search(rf"\t{what}: (\S+) ms", tail).group(1))
+                       for what in ("Duration", "Put Away Duration"))
+        self.assertGreater(awake + away, 4000)
+        self.assertLess(awake, 2000)
+        # Of calls that end as the function wants it the log has the function's own words alone.
+        self.assertEqual(node.godwit("logs", "sleeps").out, "")
+        node.deploy("spins", "misfits", "handler.spins", timeout=1)
+        done = json.loads(node.godwit("invoke", "spins", '{"seconds": 30}', "--json").out)
+        request = done["request_id"]
+        self.assertRegex(node.godwit("logs", "spins").out,
+                         rf"(?m)^\S+Z {request} Task timed out after 1.00 seconds\n"
+                         rf"END RequestId: {request}\n"
+                         rf"REPORT RequestId: {request}\tDuration: 1\d{{3}}")
+        node.deploy("exits", "misfits", "handler.leaves")
+        node.godwit("invoke", "exits")
+        self.assertRegex(node.godwit("logs", "exits").out,
+                         r"(?m)^RequestId: \S+ Error: Runtime exited with error: exit status \d+\n"
+                         r"Runtime\.ExitError\nEND RequestId: ")
+        node.deploy("init-exit")
+        node.godwit("invoke", "init-exit")
+        self.assertRegex(node.godwit("logs", "init-exit").out,
+                         r"Runtime exited with error: exit status 7\nINIT_REPORT Init Duration: .*"
+                         r"\tStatus: error\tError Type: Runtime.ExitError\n$")
 
     def test_help(self):
         """Each verb has its help, with an example, on standard output."""

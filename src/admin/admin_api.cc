@@ -17,22 +17,30 @@ namespace {
 namespace json = boost::json;
 
 constexpr size_t kDefaultLogBytes = 64 * 1024;
-constexpr size_t kMaxLogBytes = 16 * 1024 * 1024;
+constexpr size_t kMaxLogBytes = 4 * 1024 * 1024;
 constexpr size_t kSmallBody = 64 * 1024;
 
 http::Response Ok(const json::value& body) { return http::Json(200, json::serialize(body)); }
 
-Result<size_t> LogBytes(const http::Request& request) {
-  const auto text = request.Param("bytes");
-  if (!text) return kDefaultLogBytes;
-  size_t bytes = 0;
+Result<std::optional<uint64_t>> NumberIn(const http::Request& request, std::string_view name,
+                                         std::string_view give) {
+  const auto text = request.Param(name);
+  if (!text) return std::nullopt;
+  uint64_t number = 0;
   const char* const end = text->data() + text->size();
-  const auto [rest, error] = std::from_chars(text->data(), end, bytes);
+  const auto [rest, error] = std::from_chars(text->data(), end, number);
   if (error != std::errc() || rest != end) {
-    return Fail(Code::kInvalid, "'bytes' is '{}', which is no number (give 0 to {})", *text,
-                kMaxLogBytes);
+    return Fail(Code::kInvalid, "'{}' is '{}', which is no number (give {})", name, *text, give);
   }
-  return std::min(bytes, kMaxLogBytes);
+  return number;
+}
+
+Result<functions::LogRange> LogRangeOf(const http::Request& request) {
+  functions::LogRange range;
+  GODWIT_TRY(const auto bytes, NumberIn(request, "bytes", fmt::format("0 to {}", kMaxLogBytes)));
+  GODWIT_TRY(range.after, NumberIn(request, "after", "the Godwit-Log-Next of an earlier answer"));
+  range.bytes = std::min<uint64_t>(bytes.value_or(kDefaultLogBytes), kMaxLogBytes);
+  return range;
 }
 
 // What is somewhat too large is read to its end, so that the refusal is in the one form.
@@ -47,7 +55,7 @@ Result<Id> ParseId(const std::string& text, std::string_view what, std::string_v
 }
 
 Result<InstanceId> ParseInstance(const std::string& text) {
-  return ParseId<InstanceId>(text, "the id of an instance", "i-3f9a0c51b2");
+  return ParseId<InstanceId>(text, "the id of an instance", "i-3f9a0c51b2; `godwit ps` lists them");
 }
 
 Result<RequestId> ParseRequest(const std::string& text) {
@@ -245,9 +253,13 @@ AdminApi::Answer AdminApi::Callback(std::string text, const http::Request& reque
 }
 
 AdminApi::Answer AdminApi::Logs(std::string function, const http::Request& request) {
-  GODWIT_CO_TRY(const size_t bytes, LogBytes(request));
-  GODWIT_CO_TRY(auto text, co_await platform_.Logs(std::move(function), bytes));
-  co_return http::Text(200, std::move(text));
+  GODWIT_CO_TRY(const auto range, LogRangeOf(request));
+  GODWIT_CO_TRY(auto read, co_await platform_.Logs(std::move(function), range));
+  http::Response response = http::Text(200, std::move(read.text));
+  response.headers.push_back({"Godwit-Log-Next", std::to_string(read.next)});
+  if (read.skipped > 0)
+    response.headers.push_back({"Godwit-Log-Skipped", std::to_string(read.skipped)});
+  co_return response;
 }
 
 AdminApi::Answer AdminApi::Diagnosis(std::string function, const http::Request&) {

@@ -13,7 +13,10 @@
 //   {"request_id","number"}
 //                                         once it is durable. With Idempotency-Key (128 characters)
 //                                         one that is sent again is the same one
-//   GET  /functions/NAME/logs?bytes=N     the newest N bytes (65,536), text/plain
+//   GET  /functions/NAME/logs?bytes=N     the newest N bytes (65,536; at most 4 MiB), text/plain
+//   GET  /functions/NAME/logs?after=PLACE the first bytes since an earlier look, whose PLACE was in
+//                                         its header Godwit-Log-Next; Godwit-Log-Skipped: so many
+//                                         that came since are kept no more
 //   GET  /functions/NAME/diagnosis        whether it will checkpoint, and what stands in the way
 //   GET  /functions/NAME/code             the zip
 // An error is {"error":{"code":"not_found","message":…}} with the code's status (base/error.h,

@@ -203,7 +203,14 @@ TEST_F(AdminApiTest, LogsDiagnosisAndCode) {
   Get("/godwit/v1/functions/f/logs?bytes=100");
   Get("/godwit/v1/functions/f/logs?bytes=99999999999");
   EXPECT_THAT(platform_.did,
-              ElementsAre("logs f 65536", "logs f 65536", "logs f 100", "logs f 16777216"));
+              ElementsAre("logs f 65536", "logs f 65536", "logs f 100", "logs f 4194304"));
+  EXPECT_EQ(Get("/godwit/v1/functions/f/logs").Get("Godwit-Log-Next"), "6");
+  EXPECT_EQ(Get("/godwit/v1/functions/f/logs").Get("Godwit-Log-Skipped"), "");
+  platform_.logs_skipped = 40;
+  EXPECT_EQ(Get("/godwit/v1/functions/f/logs?after=2").body, "llo\n");
+  EXPECT_EQ(Get("/godwit/v1/functions/f/logs?after=2").Get("Godwit-Log-Skipped"), "40");
+  EXPECT_EQ(platform_.did.back(), "logs f 65536 after 2");
+  EXPECT_EQ(Get("/godwit/v1/functions/f/logs?after=x").status, 400);
   const auto refused = Get("/godwit/v1/functions/f/logs?bytes=-1");
   EXPECT_EQ(refused.status, 400);
   EXPECT_THAT(refused.body, HasSubstr("'bytes' is '-1', which is no number"));
@@ -241,8 +248,8 @@ TEST_F(AdminApiTest, WhatIsNotThereAndWhatIsNoName) {
   EXPECT_EQ(Get("/godwit/v1/functions/%zz/logs").status, 404);
   const auto instance = Get("/godwit/v1/instances/..%2Fx");
   EXPECT_EQ(instance.status, 400);
-  EXPECT_THAT(instance.body,
-              HasSubstr("'../x' is not the id of an instance (it looks like i-3f9a0c51b2)"));
+  EXPECT_THAT(instance.body, HasSubstr("'../x' is not the id of an instance (it looks like "
+                                       "i-3f9a0c51b2; `godwit ps` lists them)"));
   EXPECT_EQ(Get("/godwit/v1/invocations/1").status, 400);
   const auto method = Ask("DELETE", "/godwit/v1/instances");
   EXPECT_EQ(method.status, 405);

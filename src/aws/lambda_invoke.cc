@@ -72,6 +72,7 @@ asio::awaitable<LambdaApi::Answer> LambdaApi::Invoke(FunctionRef ref, http::Requ
 asio::awaitable<LambdaApi::Answer> LambdaApi::RunToTheEnd(FunctionRef ref,
                                                           functions::Platform::Call call,
                                                           bool with_log) {
+  call.wants_log = with_log;
   auto outcome = co_await platform_.Invoke(std::move(call));
   if (!outcome) co_return std::unexpected(WhyNotRun(outcome.error(), ref));
   http::Response response = http::Json(200, std::move(outcome->payload));

@@ -172,7 +172,7 @@ TEST_F(ContractTest, PsSuspendResume) {
   EXPECT_EQ(heard.exit, 2);
   EXPECT_EQ(heard.err,
             "godwit: cannot suspend 'i-7': 'i-7' is not the id of an instance (it looks like "
-            "i-3f9a0c51b2)\n");
+            "i-3f9a0c51b2; `godwit ps` lists them)\n");
 }
 
 TEST_F(ContractTest, ResultLogsDoctor) {

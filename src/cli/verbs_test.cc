@@ -318,18 +318,29 @@ TEST(MoveTest, ARefusalSaysWhatStandsInTheWayOnce) {
             "godwit: cannot resume 'i-0': there is no such thing\n");
 }
 
-TEST(LogsTest, PrintsAndFollows) {
+http::Response Log(std::string text, std::string next, std::string skipped = "") {
+  auto response = http::Text(200, std::move(text));
+  response.headers.push_back({"Godwit-Log-Next", std::move(next)});
+  if (!skipped.empty()) response.headers.push_back({"Godwit-Log-Skipped", std::move(skipped)});
+  return response;
+}
+
+TEST(LogsTest, PrintsAndFollowsFromPlaceToPlace) {
   TestShell shell;
-  const std::string target = "GET /godwit/v1/functions/f/logs?bytes=100";
-  shell.Answers(target, http::Text(200, "one\n"));
-  shell.Answers(target, http::Text(200, "one\ntwo\n"));
-  shell.Answers(target, http::Text(200, "one\ntwo\nthree\n"));
-  shell.Answers(target,
+  const std::string logs = "GET /godwit/v1/functions/f/logs";
+  shell.Answers(logs + "?bytes=10", Log("one\n", "104"));
+  shell.Answers(logs + "?after=104&bytes=4194304", Log("", "104"));
+  shell.Answers(logs + "?after=104&bytes=4194304", Log("two\n", "108"));
+  shell.Answers(logs + "?after=108&bytes=4194304", Log(std::string(2 << 20, '.') + "\n", "9", "7"));
+  shell.Answers(logs + "?after=9&bytes=4194304",
                 http::Json(404, R"({"error":{"code":"not_found","message":"no function 'f'"}})"));
-  const auto heard = shell.Type({"logs", "f", "--bytes", "100", "--follow"});
-  EXPECT_EQ(heard.out, "one\ntwo\nthree\n");
+  const auto heard = shell.Type({"logs", "f", "--bytes", "10", "--follow"});
+  EXPECT_EQ(heard.out, "one\ntwo\n" + std::string(2 << 20, '.') + "\n");
   EXPECT_EQ(heard.exit, 3) << "it ends when the function is removed";
-  EXPECT_EQ(shell.pauses.size(), 3u);
+  EXPECT_EQ(heard.err,
+            "godwit: 7 bytes of the log came too fast and are gone\n"
+            "godwit: cannot show the log of 'f': no function 'f'\n");
+  EXPECT_EQ(shell.pauses.size(), 2u) << "where much comes, it is asked for more at once";
 }
 
 TEST(LogsTest, AsJsonAndErrors) {
@@ -337,6 +348,8 @@ TEST(LogsTest, AsJsonAndErrors) {
   shell.Answers("GET /godwit/v1/functions/f/logs?bytes=65536", http::Text(200, "one\n"));
   EXPECT_EQ(shell.Type({"logs", "f", "--json"}).out, "{\"function\":\"f\",\"log\":\"one\\n\"}\n");
   EXPECT_EQ(shell.Type({"logs", "f", "--bytes", "-1"}).exit, 2);
+  EXPECT_EQ(shell.Type({"logs", "f", "--bytes", "9999999"}).err,
+            "godwit: cannot show the log of 'f': --bytes is 9999999 (give 0 to 4194304)\n");
   EXPECT_EQ(shell.Type({"logs", "f", "--bytes", "many"}).err,
             "godwit: cannot show the log of 'f': --bytes wants a whole number, not 'many'\n");
 }

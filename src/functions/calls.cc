@@ -85,6 +85,7 @@ Invocation Calls::MakeInvocation(Platform::Call call, CallKind kind) {
   invocation.payload = std::move(call.payload);
   invocation.client_context = std::move(call.client_context);
   invocation.trace_id = std::move(call.trace_id);
+  invocation.wants_log = call.wants_log;
   invocation.accepted = work_.clock.Wall();
   return invocation;
 }

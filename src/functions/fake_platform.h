@@ -4,6 +4,7 @@
 // else what the test fills in.
 //
 // Threads: one loop. Failure: what the test sets, else kNotFound for what was not filled in.
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -44,6 +45,7 @@ class FakePlatform : public Platform {
   std::map<std::string, std::vector<Transition>> histories;
   std::map<std::string, Diagnosis> diagnoses;
   std::map<std::string, std::string> logs;
+  uint64_t logs_skipped = 0;
   Result<MoveReport> moved = Fail(Code::kNotFound, "there is no such instance");
   std::vector<Call> calls;          // what was invoked and submitted
   std::vector<Callback> callbacks;  // what was delivered
@@ -162,9 +164,16 @@ class FakePlatform : public Platform {
   Awaitable<Diagnosis> Diagnose(std::string function) override {
     co_return Look(diagnoses, function);
   }
-  Awaitable<std::string> Logs(std::string function, size_t limit) override {
-    did.push_back("logs " + function + " " + std::to_string(limit));
-    co_return Look(logs, function);
+  Awaitable<LogText> Logs(std::string function, LogRange asked) override {
+    did.push_back("logs " + function + " " + std::to_string(asked.bytes));
+    if (asked.after) did.back() += " after " + std::to_string(*asked.after);
+    auto text = Look(logs, function);
+    if (!text) co_return std::unexpected(text.error());
+    LogText read;
+    read.next = text->size();
+    read.text = text->substr(std::min<size_t>(asked.after.value_or(0), text->size()));
+    read.skipped = logs_skipped;
+    co_return read;
   }
   Awaitable<std::vector<Transition>> History(InstanceId id) override {
     const auto found = histories.find(id.text);

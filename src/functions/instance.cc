@@ -50,7 +50,7 @@ Instance::Instance(Workplace& workplace, Owner& owner, InstanceId id, Function f
       uid_(UidOf(id_)),
       log_line_(workplace.log.Named(id_.text)),
       life_(id_, State::kStarting, workplace.clock, workplace.observe),
-      log_(workplace.executor, Home()),
+      log_(workplace.executor, Home(), workplace.logs, function_.spec.name),
       link_(function_.spec.subnets.empty() ? nullptr : workplace.network),
       changed_(workplace.executor, asio::steady_timer::time_point::max()),
       timeout_(workplace.executor),
@@ -64,7 +64,7 @@ Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, Pendin
       uid_(kept.facts.uid),
       log_line_(workplace.log.Named(id_.text)),
       life_(id_, State::kSuspended, workplace.clock, workplace.observe),
-      log_(workplace.executor, Home()),
+      log_(workplace.executor, Home(), workplace.logs, function_.spec.name),
       link_(kept.facts.address ? workplace.network : nullptr, kept.facts.address),
       asked_once_(true),
       kept_(std::move(kept)),
@@ -146,6 +146,7 @@ void Instance::CallStarted() {
   static_cast<void>(life_.Move(State::kBusy, reason_));
   call_started_ = still_since_ = workplace_.clock.Steady();
   cpu_seen_ = 0;
+  call_began_ = call_started_;
   call_log_from_ = log_.size();
   StartClock(call_started_);
   Rescheduled();
@@ -157,6 +158,7 @@ Nanos Instance::AwakeTime() const {
 }
 
 void Instance::StopClock(SteadyTime since) {
+  NoteMemoryPeak();
   awake_before_ += clock_stands_ ? Nanos(0) : std::max(Nanos(0), since - awake_since_);
   clock_stands_ = clock_stood_ = true;
   WriteDeadline();
@@ -256,8 +258,37 @@ Result<> Instance::InitFailed(std::string, std::string body) {
   return {};
 }
 
-void Instance::Finish(Outcome outcome) {
+CallReport Instance::Report() const {
+  CallReport report{
+      call_->invocation.id, function_.version, AwakeTime(), {}, function_.spec.memory_mb, {}};
+  if (call_began_ != SteadyTime{}) {
+    const Nanos uncounted = workplace_.clock.Steady() - call_began_ - report.awake;
+    if (uncounted >= std::chrono::milliseconds(1)) report.put_away = uncounted;
+  }
+  const uint64_t peak = std::max(memory_peak_, sandbox_ ? sandbox_->cgroup().MemoryPeakBytes() : 0);
+  // A restore has room for a few pages more than the function's own.
+  if (peak > 0) report.memory_peak = std::min(peak, uint64_t(function_.spec.memory_mb) << 20);
+  return report;
+}
+
+void Instance::NoteMemoryPeak() {
+  if (sandbox_) memory_peak_ = std::max(memory_peak_, sandbox_->cgroup().MemoryPeakBytes());
+}
+
+// `said`: why the platform ended the call, if it did.
+void Instance::Finish(Outcome outcome, const std::string& said) {
   if (!call_) return;
+  if (call_->invocation.wants_log || !said.empty()) {
+    const CallReport report = Report();
+    const std::string end = said + EndLines(report);
+    if (call_->invocation.wants_log) {
+      std::string tail = StartLine(report) + log_.Tail(call_log_from_, kLogTail);
+      if (!tail.ends_with('\n')) tail += '\n';
+      tail += end;
+      outcome.log_tail = tail.substr(tail.size() - std::min(tail.size(), kLogTail));
+    }
+    if (!said.empty()) log_.Note(end);
+  }
   PendingCall call = *std::move(call_);
   call_.reset();
   delivered_ = false;
@@ -267,7 +298,6 @@ void Instance::Finish(Outcome outcome) {
   try_again_at_ = SteadyTime{};
   outcome.id = call.invocation.id;
   outcome.executed_version = function_.version;
-  outcome.log_tail = log_.Tail(call_log_from_, kLogTail);
   Rescheduled();  // whoever waits for its callbacks waits in vain
   call.done(call, std::move(outcome));
 }
@@ -277,7 +307,8 @@ void Instance::FinishWith(const std::string& type, const std::string& message) {
   Outcome outcome;
   outcome.function_error = "Unhandled";
   outcome.payload = ErrorObject(call_->invocation.id, type, message);
-  Finish(std::move(outcome));
+  Finish(std::move(outcome),
+         FailureLines(call_->invocation.id, type, message, workplace_.clock.Wall()));
 }
 
 void Instance::Stop(const std::string& reason, Error why) {
@@ -288,12 +319,16 @@ void Instance::Stop(const std::string& reason, Error why) {
     call_.reset();
     call.done(call, std::unexpected(std::move(why)));
   }
+  if (failed_start_ && failed_start_->body.empty()) {  // a body is in the function's own words
+    log_.Note(InitFailureLines(failed_start_->type, failed_start_->message,
+                               workplace_.clock.Steady() - awake_since_, workplace_.clock.Wall()));
+  }
   reason_ = reason;
   static_cast<void>(life_.Move(State::kStopped, reason));
   Rescheduled();
   static_cast<void>(gate_.Spawn([](Instance* self) -> asio::awaitable<void> {
     while (self->moving_) co_await self->changed_.async_wait(asio::as_tuple(asio::use_awaitable));
-    self->KeepLog();
+    self->log_.Flush();
     co_await self->Discard();
     co_await self->TearDown();
     self->owner_.HasEnded(*self);
@@ -462,7 +497,7 @@ asio::awaitable<void> Instance::Close() {
                                     Code::kClosing,
                                     "the node is shutting down (call again after the next start)"));
   }
-  if (sandbox_ && state() != State::kSuspended) KeepLog();
+  log_.Flush();
   co_await WriteRow();
   co_await TearDown();
 }

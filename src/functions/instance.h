@@ -18,6 +18,7 @@
 #include <string>
 
 #include "base/gate.h"
+#include "functions/call_report.h"
 #include "functions/codec.h"
 #include "functions/lifecycle.h"
 #include "functions/link.h"
@@ -80,7 +81,7 @@ class Instance final : public RuntimeCalls {
   const std::optional<PendingCall>& call() const { return call_; }
   const std::optional<FailedStart>& failed_start() const { return failed_start_; }
   InstanceView View() const;
-  std::string LogTail(size_t limit) const { return log_.Tail(0, limit); }
+  void FlushLog() { log_.Flush(); }
   std::vector<int> Pids() const;
 
   // Of one found on disk: sees to what it waits for.
@@ -143,7 +144,7 @@ class Instance final : public RuntimeCalls {
   void Settled();
   boost::asio::awaitable<void> Discard();
   void ProcessEnded(int status);
-  void Finish(Outcome outcome);
+  void Finish(Outcome outcome, const std::string& said = "");
   void FinishWith(const std::string& type, const std::string& message);
   void CallStarted();
   void PutAway(const char* reason);
@@ -151,6 +152,8 @@ class Instance final : public RuntimeCalls {
   // What counts for the call's Timeout: all its time, but for what it waited BLOCKED, from its last
   // instruction on, SUSPENDED, or back before its time.
   Nanos AwakeTime() const;
+  CallReport Report() const;
+  void NoteMemoryPeak();
   void StopClock(SteadyTime since);
   void StartClock(SteadyTime from);
   void Rescheduled();
@@ -160,7 +163,6 @@ class Instance final : public RuntimeCalls {
   std::string Home() const { return workplace_.directories.instances + "/" + id_.text; }
   std::string Staging() const { return workplace_.directories.staging + "/" + id_.text; }
   std::string Temporary() const;  // the instance's /tmp, seen from the host
-  void KeepLog() const;
   void WriteDeadline() const;
   void LearnResumeCost(Nanos took);
   void AllowForks() const;
@@ -201,8 +203,10 @@ class Instance final : public RuntimeCalls {
   uint32_t callbacks_taken_ = 0;
   int callbacks_awaited_ = 0;  // connections in AwaitCallback()
   SteadyTime call_started_{};
+  SteadyTime call_began_{};  // under this node; not moved by a resume
   uint64_t call_log_from_ = 0;
-  Nanos awake_before_{};  // of this call, when its clock was stopped last
+  uint64_t memory_peak_ = 0;  // before its control group was made anew
+  Nanos awake_before_{};      // of this call, when its clock was stopped last
   SteadyTime awake_since_{};
   bool clock_stands_ = true;
   bool clock_stood_ = false;  // during this call: the runtime was told another deadline

@@ -331,7 +331,7 @@ asio::awaitable<void> Instance::Lose(const Error& why) {
   ending_ = true;
   reason_ = why.reason();
   static_cast<void>(life_.Move(State::kLost, why.reason()));
-  KeepLog();
+  log_.Flush();
   co_await Discard();
   FinishWith("Godwit.ImageLost", why.ToString());
   co_await TearDown();

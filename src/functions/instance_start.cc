@@ -1,7 +1,4 @@
 // The first steps of an instance: its walls, its runtime.
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
@@ -13,12 +10,6 @@
 namespace godwit::functions {
 
 namespace asio = boost::asio;
-
-namespace {
-
-constexpr uint64_t kFunctionLog = 4 << 20;  // bytes a function's log may have before it starts anew
-
-}  // namespace
 
 void Instance::Start() {
   moving_ = true;
@@ -75,18 +66,6 @@ asio::awaitable<Result<>> Instance::BuildWalls(Nanos clock_offset) {
   log_.Listen();
   endpoint_ = workplace_.endpoints(*this, sandbox_->TakeListener());
   co_return Result<>{};
-}
-
-// The log of an instance that ends goes to its function's.
-void Instance::KeepLog() const {
-  const std::string text = log_.Tail(0, 256 << 10);
-  if (text.empty()) return;
-  const std::string path = workplace_.directories.logs + "/" + function_.spec.name + ".log";
-  struct stat st = {};
-  const bool full =
-      ::stat(path.c_str(), &st) == 0 && static_cast<uint64_t>(st.st_size) > kFunctionLog;
-  const Result<Fd> file = Open(path, O_WRONLY | O_CREAT | O_APPEND | (full ? O_TRUNC : 0), 0600);
-  if (file) static_cast<void>(WriteAll(file->get(), text));
 }
 
 }  // namespace godwit::functions

@@ -153,6 +153,7 @@ class Suspension {
     const bool has_files = !std::filesystem::is_empty(self_.Temporary(), unknown);
     while (self_.alive_ || (has_files && !read_)) co_await changed();
     self_.log_.Rest();
+    self_.NoteMemoryPeak();
     const Result<> renewed = co_await Offload(work_.pool, [&] {
       // Its /tmp is the only place of what is in it if it could not be stored.
       if (has_files && !kept.image.hex.empty()) checkpoint::EmptyDirectory(self_.Temporary());

@@ -1,7 +1,5 @@
 #include "functions/local_platform.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -98,7 +96,7 @@ class Local final : public LocalPlatform {
   asio::awaitable<Result<MoveReport>> Suspend(InstanceId id) override;
   asio::awaitable<Result<MoveReport>> Resume(InstanceId id) override;
   asio::awaitable<Result<Diagnosis>> Diagnose(std::string function) override;
-  asio::awaitable<Result<std::string>> Logs(std::string function, size_t limit) override;
+  asio::awaitable<Result<LogText>> Logs(std::string function, LogRange asked) override;
   asio::awaitable<Result<std::vector<Transition>>> History(InstanceId id) override;
 
  private:
@@ -238,23 +236,15 @@ asio::awaitable<Result<Diagnosis>> Local::Diagnose(std::string function) {
   co_return co_await instance->Try();
 }
 
-asio::awaitable<Result<std::string>> Local::Logs(std::string function, size_t limit) {
+asio::awaitable<Result<LogText>> Local::Logs(std::string function, LogRange asked) {
   GODWIT_CO_TRY(catalogue_.Get(function));
-  limit = std::min(limit, kMaxLog);
-  std::string live;
+  asked.bytes = std::min(asked.bytes, kMaxLog);
   crews_.ForEachCrew([&](const Crew& crew) {
-    if (crew.function().spec.name != function) return;
-    crew.ForEach([&](const Instance& instance) { live += instance.LogTail(limit); });
+    if (crew.function().spec.name == function)
+      crew.ForEach([](Instance& instance) { instance.FlushLog(); });
   });
-  const std::string path = work_.directories.logs + "/" + function + ".log";
-  std::string text = co_await Offload(work_.pool, [&]() -> std::string {
-    const Result<Fd> file = Open(path, O_RDONLY);
-    if (!file) return "";
-    return ReadAll(file->get(), 64 << 20).value_or("");
-  });
-  text += live;
-  if (text.size() > limit) text.erase(0, text.size() - limit);
-  co_return text;
+  co_return co_await Offload(work_.pool,
+                             [&] { return ReadLog(work_.directories.logs, function, asked); });
 }
 
 asio::awaitable<Result<std::vector<Transition>>> Local::History(InstanceId id) {

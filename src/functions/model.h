@@ -89,6 +89,7 @@ struct Invocation {
   std::string trace_id;        // X-Amzn-Trace-Id or empty
   int attempt = 1;  // counts from 1; more than 1 if it may have begun before a restart of the node
   WallTime accepted;
+  bool wants_log = false;  // Outcome::log_tail, by whoever waits for it; not kept
 };
 
 // What somebody outside tells a call while it runs or is put away.
@@ -103,7 +104,7 @@ struct Outcome {
   RequestId id;
   std::string payload;         // the response, or Lambda's error object
   std::string function_error;  // empty, or "Unhandled" as X-Amz-Function-Error has it
-  std::string log_tail;        // the last kLogTail bytes of this call's log
+  std::string log_tail;        // if it was wanted: the last kLogTail bytes of this call's log
   std::string executed_version = "$LATEST";
 };
 

@@ -50,6 +50,18 @@ struct Diagnosis {
   Nanos dump_took{};
 };
 
+// What is asked of a function's log: at most so many bytes, the newest, or those since a place.
+struct LogRange {
+  size_t bytes = 0;
+  std::optional<uint64_t> after;  // LogText::next of an earlier look
+};
+
+struct LogText {
+  std::string text;
+  uint64_t next = 0;     // the place where the text ends, for LogRange::after
+  uint64_t skipped = 0;  // bytes that came since LogRange::after and are kept no more
+};
+
 struct Deployment {  // for UpdateFunctionCode
   std::string zip;
   std::optional<std::string> revision_id;
@@ -80,6 +92,7 @@ class Platform {
     std::string payload;
     std::string client_context;
     std::string trace_id;
+    bool wants_log = false;  // Outcome::log_tail
   };
   // Runs the call and waits for it, however long it is put away meanwhile.
   virtual boost::asio::awaitable<Result<Outcome>> Invoke(Call call) = 0;
@@ -95,8 +108,8 @@ class Platform {
   virtual boost::asio::awaitable<Result<MoveReport>> Suspend(InstanceId id) = 0;
   virtual boost::asio::awaitable<Result<MoveReport>> Resume(InstanceId id) = 0;
   virtual boost::asio::awaitable<Result<Diagnosis>> Diagnose(std::string function) = 0;
-  // The newest `limit` bytes of what the function's instances wrote, newest instance last.
-  virtual boost::asio::awaitable<Result<std::string>> Logs(std::string function, size_t limit) = 0;
+  // What the function's instances wrote, the newest last.
+  virtual boost::asio::awaitable<Result<LogText>> Logs(std::string function, LogRange asked) = 0;
   virtual boost::asio::awaitable<Result<std::vector<Transition>>> History(InstanceId id) = 0;
 };
 

@@ -21,13 +21,18 @@ constexpr size_t kAtOnce = 64 << 10;  // as much as a pipe holds
 constexpr auto kPause = std::chrono::milliseconds(2);
 // A function may make its pipe hold up to 1 MB (fs.pipe-max-size).
 constexpr int kMostRounds = 16;
+// A line without an end is copied in parts of so many bytes, or when somebody looks.
+constexpr size_t kLongLine = 16 << 10;
 
 }  // namespace
 
 struct RunningLog::Copying : std::enable_shared_from_this<Copying> {
-  Copying(const boost::asio::any_io_executor& executor, const std::string& directory)
+  Copying(const boost::asio::any_io_executor& executor, const std::string& directory,
+          FunctionLogs& all_logs, std::string name)
       : file_path(directory + "/log/output.log"),
         pipe_path(directory + "/run/log"),
+        logs(all_logs),
+        function(std::move(name)),
         pipe(executor),
         pause(executor) {}
 
@@ -57,7 +62,26 @@ struct RunningLog::Copying : std::enable_shared_from_this<Copying> {
     const auto size = static_cast<size_t>(count);
     static_cast<void>(WriteAll(file.get(), {some.data(), size}));
     if (Size() > kMaxBytes) Trim();
+    Tell({some.data(), size});
     return size;
+  }
+
+  // The log of the function gets whole lines, for other instances write to it as well.
+  void Tell(std::string_view text) {
+    const size_t whole = text.rfind('\n') + 1;  // 0: no line ends in it
+    if (whole > 0 && line.empty()) {
+      shared->Append(this, text.substr(0, whole));
+    } else if (whole > 0) {
+      line += text.substr(0, whole);
+      EndLine();
+    }
+    line += text.substr(whole);
+    if (line.size() > kLongLine) EndLine();
+  }
+
+  void EndLine() {
+    if (!line.empty() && shared) shared->Append(this, line);
+    line.clear();
   }
 
   void CopyWhatIsThere() {
@@ -95,6 +119,10 @@ struct RunningLog::Copying : std::enable_shared_from_this<Copying> {
 
   const std::string file_path;
   const std::string pipe_path;
+  FunctionLogs& logs;
+  const std::string function;
+  std::shared_ptr<FunctionLog> shared;         // while it listens
+  std::string line;                            // the last one, not ended yet and not in `shared`
   boost::asio::posix::stream_descriptor pipe;  // open while it listens
   boost::asio::steady_timer pause;
   Fd file;                     // open while it listens
@@ -102,8 +130,9 @@ struct RunningLog::Copying : std::enable_shared_from_this<Copying> {
   bool was_trimmed = false;
 };
 
-RunningLog::RunningLog(boost::asio::any_io_executor executor, const std::string& directory)
-    : copying_(std::make_shared<Copying>(executor, directory)) {}
+RunningLog::RunningLog(boost::asio::any_io_executor executor, const std::string& directory,
+                       FunctionLogs& logs, std::string function)
+    : copying_(std::make_shared<Copying>(executor, directory, logs, std::move(function))) {}
 
 RunningLog::~RunningLog() = default;
 
@@ -118,15 +147,28 @@ void RunningLog::Listen() {
   if (failed) return;
   static_cast<void>(pipe->Release());
   copying_->file = *std::move(file);
+  copying_->shared = copying_->logs.Of(copying_->function);
   copying_->Wait();
 }
 
 void RunningLog::Rest() {
-  copying_->CopyWhatIsThere();
+  Flush();
   boost::system::error_code ignored;
   copying_->pipe.close(ignored);
   copying_->pause.cancel();
   copying_->file.Close();
+  copying_->shared.reset();
+}
+
+void RunningLog::Flush() {
+  copying_->CopyWhatIsThere();
+  copying_->EndLine();
+}
+
+void RunningLog::Note(std::string_view lines) {
+  Flush();
+  // Not one of the function's: what it has left unfinished is ended.
+  copying_->logs.Of(copying_->function)->Append(nullptr, lines);
 }
 
 uint64_t RunningLog::size() const {

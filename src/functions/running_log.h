@@ -3,15 +3,19 @@
 // The log of one instance: what its function writes to standard output and error.
 //
 // The function has the writing end of a FIFO and nothing else, so nothing it does can take room on
-// the disk; the node copies what comes into a file of its own, of which it keeps the newest part. A
-// function that writes faster than that is copied waits for it, as for any pipe. The file survives
-// suspension, a restart of the node and a reboot (docs/adr/0009). Threads: the loop; the calls are
+// the disk; the node copies what comes into a file of its own, of which it keeps the newest part,
+// and line by line into the log of the function (function_log.h). A function that writes faster
+// than that is copied waits for it, as for any pipe. The file survives suspension, a restart of the
+// node and a reboot (docs/adr/0009). Threads: the loop; the calls are
 // short. Failure: what cannot be read is empty, and what cannot be kept is dropped: the function
 // goes on.
 #include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+
+#include "functions/function_log.h"
 
 namespace godwit::functions {
 
@@ -20,8 +24,9 @@ class RunningLog {
   static constexpr uint64_t kMaxBytes = 4 << 20;
   static constexpr uint64_t kKeptBytes = 1 << 20;  // of the newest, when it is trimmed
 
-  // `instance_directory` may come into being later.
-  RunningLog(boost::asio::any_io_executor executor, const std::string& instance_directory);
+  // `instance_directory` may come into being later; `logs` outlives this.
+  RunningLog(boost::asio::any_io_executor executor, const std::string& instance_directory,
+             FunctionLogs& logs, std::string function);
   ~RunningLog();
   RunningLog(const RunningLog&) = delete;
   RunningLog& operator=(const RunningLog&) = delete;
@@ -30,6 +35,11 @@ class RunningLog {
   void Listen();
   // Takes what is left and holds nothing open any more: no process writes.
   void Rest();
+
+  // Copies all that has been written, a last line without its end too.
+  void Flush();
+  // A line of the platform's own, for the log of the function alone.
+  void Note(std::string_view lines);
 
   // How far it has come: what was trimmed counts.
   uint64_t size() const;

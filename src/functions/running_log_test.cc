@@ -26,7 +26,8 @@ class RunningLogTest : public testing::Test {
     home_ = ::mkdtemp(pattern.data());
     for (const char* name : {"/log", "/run"}) std::filesystem::create_directory(home_ + name);
     EXPECT_EQ(::mkfifo((home_ + "/run/log").c_str(), 0600), 0);
-    log_ = std::make_unique<RunningLog>(loop_.get_executor(), home_);
+    logs_ = std::make_unique<FunctionLogs>(home_ + "/logs");
+    log_ = std::make_unique<RunningLog>(loop_.get_executor(), home_, *logs_, "f");
     log_->Listen();
     function_ = *Open(home_ + "/run/log", O_WRONLY | O_NONBLOCK);
   }
@@ -36,7 +37,9 @@ class RunningLogTest : public testing::Test {
   uint64_t FileSize() const { return std::filesystem::file_size(home_ + "/log/output.log"); }
 
   std::string home_;
+  std::string Told() const { return ReadLog(home_ + "/logs", "f", {1000, {}}).text; }
   boost::asio::io_context loop_{1};
+  std::unique_ptr<FunctionLogs> logs_;
   std::unique_ptr<RunningLog> log_;
   Fd function_;
 };
@@ -103,9 +106,28 @@ TEST_F(RunningLogTest, ItRestsWithoutADescriptorAndGoesOn) {
   log_->Listen();
   Say("two\n");
   EXPECT_EQ(log_->Tail(4, 100), "two\n");
-  RunningLog another(loop_.get_executor(), home_);
+  RunningLog another(loop_.get_executor(), home_, *logs_, "f");
   EXPECT_EQ(another.Tail(0, 100), "one\ntwo\n") << "as the next node finds it";
-  EXPECT_THAT(RunningLog(loop_.get_executor(), "/nonexistent").Tail(0, 100), SizeIs(0));
+  EXPECT_THAT(RunningLog(loop_.get_executor(), "/nonexistent", *logs_, "f").Tail(0, 100),
+              SizeIs(0));
+}
+
+TEST_F(RunningLogTest, TheFunctionsLogGetsWholeLines) {
+  Say("one\ntw");
+  log_->size();
+  EXPECT_EQ(Told(), "one\n");
+  Say("o\nthree");
+  log_->size();
+  EXPECT_EQ(Told(), "one\ntwo\n");
+  log_->Flush();
+  EXPECT_EQ(Told(), "one\ntwo\nthree") << "whoever looks sees all";
+  log_->Note("platform\n");
+  Say("four\nfive");
+  log_->Rest();
+  EXPECT_EQ(Told(), "one\ntwo\nthree\nplatform\nfour\nfive");
+  log_->Note("Task timed out\n");
+  EXPECT_EQ(Told(), "one\ntwo\nthree\nplatform\nfour\nfive\nTask timed out\n");
+  EXPECT_EQ(log_->Tail(0, 100), "one\ntwo\nthreefour\nfive") << "its own log has its own words";
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "functions/function_log.h"
 #include "functions/lifecycle.h"
 #include "functions/runtime_port.h"
 #include "network/network.h"
@@ -45,7 +46,7 @@ struct Directories {
   std::string staging;    // on a tmpfs: images on their way
   std::string code;       // unpacked functions
   std::string runtimes;   // python3/, nodejs/
-  std::string logs;       // one file a function
+  std::string logs;       // one directory a function
   std::string kdat;       // CRIU's kernel facts; empty without CRIU
 };
 
@@ -70,6 +71,7 @@ struct Workplace {
   std::function<void(const InstanceId&, SteadyTime, Nanos)> wake_at = {};
   std::function<void(const InstanceId&)> no_wake = {};
   network::Network* network = nullptr;  // none: functions have none
+  FunctionLogs logs = FunctionLogs(directories.logs);
 
   std::string FunctionArn(const std::string& name) const;
   // CLOCK_MONOTONIC of an instance with that offset, now.

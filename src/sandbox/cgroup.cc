@@ -188,6 +188,10 @@ uint64_t Cgroup::MemoryBytes() const {
   return Number(Directory("memory") + (unified_ ? "/memory.current" : "/memory.usage_in_bytes"));
 }
 
+uint64_t Cgroup::MemoryPeakBytes() const {
+  return Number(Directory("memory") + (unified_ ? "/memory.peak" : "/memory.max_usage_in_bytes"));
+}
+
 uint64_t Cgroup::CpuNanos() const {
   if (unified_) return Field(Directory("cpu") + "/cpu.stat", "usage_usec") * 1000;
   return Number(Directory("cpuacct") + "/cpuacct.usage");

@@ -34,7 +34,9 @@ class Cgroup {
   Result<> SetMemoryLimit(uint64_t bytes) const;
   // With 0 nothing in it can start a process or thread any more; what is there goes on.
   Result<> SetPidsLimit(uint64_t pids) const;
-  uint64_t MemoryBytes() const;   // charged now; 0 if it cannot be read
+  uint64_t MemoryBytes() const;  // charged now; 0 if it cannot be read
+  // The most that was ever charged since it was made; 0 if the kernel does not tell (before 5.19).
+  uint64_t MemoryPeakBytes() const;
   uint64_t CpuNanos() const;      // used since it was made
   uint64_t OomKills() const;      // processes the kernel killed for want of memory
   std::vector<int> Pids() const;  // of the host

@@ -55,6 +55,11 @@ def sleeps(event, _context):
     return "slept"
 
 
+def babbles(event, _context):
+    for number in range(event["lines"]):
+        print(f"this is line {number} of many")
+
+
 def counts(_event, _context):
     kept.append(None)
     print(f"call {len(kept)}")
