@@ -64,11 +64,13 @@ class Starting(unittest.TestCase, harness.Errors):
     def test_places_that_are_none(self):
         file = self.node.home / "file"
         file.write_text("", encoding="ascii")
-        self.check_error(self.start("--data", file), 7, str(file))
+        self.check_error(self.start("--data", file), 7, str(file), "(name a folder")
         self.check_error(self.start("--data", "here"), 2, "'here'")
         self.check_error(self.start("--data", self.other, "--listen", "nowhere"), 2, "nowhere")
         elsewhere = "192.0.2.1:80"
-        self.check_error(self.start("--data", self.other, "--listen", elsewhere), 1, "192.0.2.1")
+        self.check_error(self.start("--data", self.other, "--listen", elsewhere), 2, "192.0.2.1",
+                         "(pass a --listen with an address of this machine)")
+        self.check_error(self.start("--data", "/proc/foo"), 3, "'/proc/foo'", "(name a folder")
 
     def test_configuration_files(self):
         path = self.node.home / "node.toml"
@@ -79,7 +81,11 @@ class Starting(unittest.TestCase, harness.Errors):
             path.write_text(text, encoding="ascii")
             with self.subTest(text=text):
                 self.check_error(self.start("--config", path), 2, str(path), *says)
-        self.check_error(self.start("--config", "/nowhere.toml"), 3, "/nowhere.toml")
+        path.write_text('data = "/x\n', encoding="ascii")
+        self.check_error(self.start("--config", path), 2, "line 1", "quote")
+        self.check_error(self.start("--config", "/nowhere.toml"), 3, "/nowhere.toml",
+                         "(name a TOML file")
+        self.check_error(self.start("--config", "/tmp"), 2, "'/tmp' is a folder (")
         self.check_error(self.start("--frob"), 2, "--frob")
 
 
@@ -138,6 +144,30 @@ class Damage(unittest.TestCase, harness.Errors):
         node.start()
         self.assertEqual(node.invoke("echo", {"n": 1})["event"], {"n": 1})
 
+    def test_a_key_that_has_gone(self):
+        """A new key would open nothing of what is there: none is made."""
+        with harness.Node("--blocked-after", "200ms").start() as node:
+            node.deploy("sleeps", "misfits", "handler.sleeps", timeout=60)
+            request = node.submit("sleeps", {"seconds": 4})
+            node.wait_for(state="SUSPENDED")
+            node.kill9()
+            key = node.data / "node.key"
+            good = key.read_bytes()
+            key.unlink()
+            node.launch()
+            self.check_error(harness.Done(node.died(), "", node.log(), 0), 3, str(key),
+                             "1 functions, 1 instances", "put it back from a backup")
+            self.assertFalse(key.exists())
+            key.write_bytes(good)
+            key.chmod(0o600)
+            node.start()
+            self.assertEqual(node.result(request)["result"], "slept")
+            # A store that has nothing yet gets one.
+            empty = harness.Node()
+            self.addCleanup(empty.close)
+            empty.start().stop()
+            (empty.data / "node.key").unlink()
+            self.assertEqual(empty.start().json("list"), [])
 
     def test_code_of_functions(self):
         with harness.Node("--blocked-after", "200ms").start() as node:
@@ -244,6 +274,29 @@ class NoCriu(harness.NodeCase):
         criu = next(one for name, one in features.items() if "criu" in name.lower())
         self.assertFalse(criu["present"])
         self.assertTrue(criu["cost"])
+
+
+class NotCriu(harness.NodeCase):
+    """Another program in its place is found out at once, not at the first suspension."""
+
+    flags = ("--criu", "/bin/true", "--blocked-after", "200ms")
+
+    def test_it_is_not_used(self):
+        node = self.node
+        self.assertRegex(node.log(), "nothing will be put away: '/bin/true' is not CRIU")
+        node.deploy("sleeps", "misfits", "handler.sleeps")
+        self.assertEqual(node.invoke("sleeps", {"seconds": 1}), "slept")
+        self.check_error(node.godwit("doctor", "sleeps"), 4, "CRIU")
+        features = harness.eventually(lambda: node.json("doctor")["features"])
+        criu = next(one for one in features if one["name"] == "CRIU")
+        self.assertFalse(criu["present"])
+        self.assertIn("'/bin/true' is not CRIU", criu["detail"])
+
+    def test_who_is_not_root_is_told_to_be(self):
+        nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        done = harness.run([*nobody, harness.binary(), "doctor", "--endpoint", "unix:/nowhere"])
+        self.assertEqual(done.code, 0, done.err)
+        self.assertRegex(done.out, r"(?m)^CRIU +no +at \S+, not asked; .*\(run as root to ask\)$")
 
 
 class Waking(unittest.TestCase, harness.Errors):

@@ -56,7 +56,7 @@ class Code(harness.NodeCase):
         echo = harness.FUNCTIONS / "echo"
         (self.node.home / "empty").mkdir(exist_ok=True)
         cases = [
-            ((self.node.home / "empty",), 2, "--runtime"),
+            ((self.node.home / "empty",), 2, "the folder is empty"),
             ((self.node.home / "nowhere",), 3, "no such folder"),
             ((echo, "--name", "a b!"), 2, "a b!"),
             ((echo, "--name", "x" * 65), 2, "64"),
@@ -65,6 +65,8 @@ class Code(harness.NodeCase):
             ((echo, "--memory", "1"), 2, "128"),
             ((echo, "--memory", "lots"), 2, "lots"),
             ((echo, "--env", "no equals sign"), 2, "NAME=VALUE"),
+            ((echo, "--env", "AWS_REGION=x"), 2, "'AWS_REGION' is set by the platform"),
+            ((echo, "--env", "BIG=" + "x" * 5000), 2, "more than 4096 bytes"),
         ]
         for words, code, *says in cases:
             with self.subTest(words=words[1:]):
@@ -91,6 +93,8 @@ class Code(harness.NodeCase):
         error = self.check_failure(node.godwit("invoke", "syntax-error"),
                                    "Runtime.UserCodeSyntaxError", "handler.py, line 2")
         self.assertIn("never closed", "".join(error["stackTrace"]))
+        # It is the function that fails, not the node.
+        self.check_error(node.godwit("doctor", "syntax-error"), 1, "does not start", "never closed")
         # Mended, it runs.
         node.deploy("syntax-error", "echo", "handler.handler")
         self.assertEqual(node.invoke("syntax-error", {"n": 1})["event"], {"n": 1})
@@ -137,6 +141,7 @@ class Calls(harness.NodeCase):
         self.assertEqual(self.post("echo", b"[" * 100_000)[0], 400)
         self.check_error(self.node.godwit("invoke", "echo", "{not json"), 2, "not JSON")
         self.check_error(self.node.godwit("invoke", "echo", "@/nowhere"), 3, "/nowhere")
+        self.check_error(self.node.godwit("invoke", "echo", "@/tmp"), 2, "'/tmp' is a folder (")
 
         fits = json.dumps("x" * (6 * MIB - 2))
         status, _, answer = self.post("too-much", json.dumps({"bytes": 6 * MIB - 2}))
@@ -166,6 +171,11 @@ class Calls(harness.NodeCase):
         for words in (("suspend", "nobody"), ("result", "nobody"), ("result", "../../etc/passwd")):
             with self.subTest(words=words):
                 self.check_error(node.godwit(*words), 2, words[1])
+        self.check_error(node.godwit("suspend", "echo"), 2, "`godwit ps` lists them")
+        self.check_error(node.godwit("ps", "--endpoint", "no.such.host.invalid:1"), 13,
+                         "does not resolve", "HOST:PORT")
+        self.check_error(node.godwit("ls"), 2, "did you mean 'list'?")
+        self.check_error(node.godwit("logs", "echo", "-f"), 2, "'--follow'")
         self.check_error(node.godwit("frob"), 2, "frob")
         self.check_error(node.godwit("ps", "--frob"), 2, "--frob", "--help")
         self.check_error(node.godwit("invoke"), 2, "FUNCTION")

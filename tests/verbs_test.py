@@ -118,7 +118,7 @@ class Verbs(harness.NodeCase):
     def test_doctor(self):
         node = self.node
         table = node.ok("doctor")
-        for feature in ("CRIU", "control groups", "root"):
+        for feature in ("CRIU", "control groups", "root", "python3", "nodejs"):
             self.assertIn(feature.lower(), table.lower())
         told = node.json("doctor")
         self.keys(told, "version", "features", "instances", "rss_bytes", "uptime_ms")
@@ -126,11 +126,24 @@ class Verbs(harness.NodeCase):
             self.keys(feature, "name", "present", "detail", "cost")
         node.deploy("well", "misfits", "handler.counts")
         self.assertRegex(node.ok("doctor", "well"),
-                         r"^well will checkpoint: image .*, dumped in .*$")
+                         r"^well will checkpoint: image .* before it is packed, dumped in .*\n"
+                         r"  tried on i-[0-9a-f]+, which is not waiting in a call: .*$")
         told = node.json("doctor", "well")
         self.assertEqual((told["checkpoints"], told["obstacles"]), (True, []))
         # The instance that it was tried on is as it was.
         self.assertEqual(node.invoke("well"), 1)
+        # What stands in the way is there only while a call waits.
+        node.deploy("odd", "oddities", "handler.handler", timeout=60)
+        self.assertIn("which is not waiting in a call", node.ok("doctor", "odd"))
+        call = node.later("invoke", "odd",
+                          json.dumps({"what": "unaccepted_connection", "seconds": 6}))
+        harness.eventually(
+            lambda: [row for row in node.ps(function="odd") if "not put away" in row["reason"]],
+            what="an instance that cannot be put away")
+        done = node.godwit("doctor", "odd")
+        self.check_error(done, 4, "obstacle")
+        self.assertRegex(done.out, r"(?m)^  tried on i-[0-9a-f]+, whose call waits$")
+        self.assertEqual(call.result().code, 0)
         # Without a node it looks at this machine.
         alone = harness.run([harness.binary(), "doctor", "--endpoint", "http://127.0.0.1:1"])
         self.assertEqual(alone.code, 0, alone.err)
@@ -185,21 +198,21 @@ class Verbs(harness.NodeCase):
 
     def test_what_the_platform_says_of_a_call(self):
         node = self.node
-        node.deploy("sleeps", "misfits", "handler.sleeps", timeout=60)
-        tail = node.json("invoke", "sleeps", '{"seconds": 0}', "--tail")
+        node.deploy("naps", "misfits", "handler.sleeps", timeout=60)
+        tail = node.json("invoke", "naps", '{"seconds": 0}', "--tail")
         request = tail["request_id"]
         self.assertRegex(
             tail["log_tail"],
             rf"^START RequestId: {request} Version: \$LATEST\nEND RequestId: {request}\n"
             rf"REPORT RequestId: {request}\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\t"
             r"Memory Size: 128 MB\tMax Memory Used: \d+ MB\n$")
-        tail = node.json("invoke", "sleeps", '{"seconds": 4}', "--tail")["log_tail"]
+        tail = node.json("invoke", "naps", '{"seconds": 4}', "--tail")["log_tail"]
         awake, away = (float(re.search(rf"\t{what}: (\S+) ms", tail).group(1))
                        for what in ("Duration", "Put Away Duration"))
         self.assertGreater(awake + away, 4000)
         self.assertLess(awake, 2000)
         # Of calls that end as the function wants it the log has the function's own words alone.
-        self.assertEqual(node.godwit("logs", "sleeps").out, "")
+        self.assertEqual(node.godwit("logs", "naps").out, "")
         node.deploy("spins", "misfits", "handler.spins", timeout=1)
         done = json.loads(node.godwit("invoke", "spins", '{"seconds": 30}', "--json").out)
         request = done["request_id"]

@@ -58,11 +58,10 @@ json::object ToJson(const functions::MoveReport& report) {
 json::object ToJson(const functions::Diagnosis& diagnosis) {
   json::array obstacles;
   for (const auto& obstacle : diagnosis.obstacles) obstacles.emplace_back(obstacle);
-  return {{"function", diagnosis.function},
-          {"checkpoints", diagnosis.checkpoints},
-          {"obstacles", std::move(obstacles)},
-          {"image_bytes", diagnosis.image_bytes},
-          {"dump_us", Micros(diagnosis.dump_took)}};
+  return {{"function", diagnosis.function},         {"checkpoints", diagnosis.checkpoints},
+          {"obstacles", std::move(obstacles)},      {"image_bytes", diagnosis.image_bytes},
+          {"dump_us", Micros(diagnosis.dump_took)}, {"instance", OrNull(diagnosis.instance.text)},
+          {"state", ToString(diagnosis.state)}};
 }
 
 json::array ToJson(const std::vector<functions::Transition>& history) {

@@ -55,6 +55,10 @@ Code CodeOfErrno(int error) {
     case EADDRINUSE:
     case EBUSY:
       return Code::kConflict;
+    case EISDIR:
+    case ENOTDIR:
+    case EADDRNOTAVAIL:
+      return Code::kInvalid;
     case ETIMEDOUT:
       return Code::kTimeout;
     case ENOSYS:

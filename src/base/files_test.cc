@@ -44,7 +44,7 @@ TEST_F(FilesTest, ErrorsNameThePath) {
   ASSERT_TRUE(files_->MakeDirectory(directory_ + "/x/y/z").has_value());
   ASSERT_TRUE(files_->MakeDirectory(directory_ + "/x/y/z").has_value());
   EXPECT_TRUE(files_->Write(directory_ + "/x/y/z/f", "1", Durability::kCached).has_value());
-  EXPECT_EQ(files_->MakeDirectory(directory_ + "/x/y/z/f/g").error().code(), Code::kInternal);
+  EXPECT_EQ(files_->MakeDirectory(directory_ + "/x/y/z/f/g").error().code(), Code::kInvalid);
   EXPECT_TRUE(files_->Remove(directory_ + "/x/y/z/f").has_value());
   EXPECT_EQ(files_->Remove(directory_ + "/x/y/z/f").error().code(), Code::kNotFound);
 }

@@ -88,6 +88,17 @@ std::string FirstLine(const std::string& text, std::string_view with) {
   return text.substr(0, text.find('\n'));
 }
 
+// kUnsupported if it is another program.
+Result<std::string> VersionOf(const std::string& criu) {
+  GODWIT_TRY(const Ran ran, RunApart({criu, "--version"}, "", -1));
+  std::string line = FirstLine(ran.output, "Version: ");
+  if (ran.status == 0 && line.starts_with("Version: ")) return line;
+  return Fail(Code::kUnsupported,
+              "'{}' is not CRIU: its --version says '{}' (correct `criu` in the configuration, or "
+              "leave it out)",
+              criu, line.substr(0, 80));
+}
+
 struct Wanted {
   const char* name;
   const char* asked;  // `criu check --feature`
@@ -155,14 +166,23 @@ std::vector<Feature> ProbeFeatures(const std::string& criu) {
                         "nothing is put away: blocked functions keep their memory"});
     return features;
   }
-  const auto version = RunApart({*found, "--version"}, "", -1);
+  if (::geteuid() != 0) {
+    features.push_back({"CRIU", false, fmt::format("at {}, not asked", *found),
+                        "nothing is known of it (run as root to ask)"});
+    return features;
+  }
+  const auto version = VersionOf(*found);
+  if (!version) {
+    features.push_back({"CRIU", false, version.error().ToString(),
+                        "nothing is put away: blocked functions keep their memory"});
+    return features;
+  }
   const auto check = RunApart({*found, "check"}, "", -1);
   const bool good = check && check->status == 0;
-  features.push_back(
-      {"CRIU", good,
-       fmt::format("{} at {}", version ? FirstLine(version->output, "Version") : "?", *found) +
-           (good || !check ? "" : ": " + FirstLine(check->output, "Error")),
-       "nothing is put away: blocked functions keep their memory"});
+  features.push_back({"CRIU", good,
+                      fmt::format("{} at {}", *version, *found) +
+                          (good || !check ? "" : ": " + FirstLine(check->output, "Error")),
+                      "nothing is put away: blocked functions keep their memory"});
   for (const auto& wanted : kWanted) {
     const auto asked = RunApart({*found, "check", "--feature", wanted.asked}, "", -1);
     const bool present = asked && asked->status == 0;
@@ -172,6 +192,7 @@ std::vector<Feature> ProbeFeatures(const std::string& criu) {
 }
 
 Result<> KeepKernelFacts(const std::string& criu, const std::string& path) {
+  GODWIT_TRY(VersionOf(criu));
   GODWIT_TRY(const Fd keep, Open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
   GODWIT_TRY(const Ran ran, RunApart({criu, "check"}, "/run/criu.kdat", keep.get()));
   if (ran.status != 0) {

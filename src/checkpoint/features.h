@@ -19,8 +19,8 @@ Result<std::string> FindCriu(const std::string& wished);
 std::vector<Feature> ProbeFeatures(const std::string& criu);
 
 // Runs `criu check` in a mount namespace of its own and keeps CRIU's cache of kernel facts
-// (criu.kdat) at `path`, so that no later dump probes the kernel again. kUnsupported, with CRIU's
-// word, if the check fails.
+// (criu.kdat) at `path`, so that no later dump probes the kernel again. kUnsupported, with its own
+// word, if the check fails or the program is not CRIU.
 Result<> KeepKernelFacts(const std::string& criu, const std::string& path);
 
 }  // namespace godwit::checkpoint

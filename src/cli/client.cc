@@ -27,7 +27,7 @@ Code CodeOfStatus(int status) {
     case 501:
       return Code::kUnsupported;
     case 503:
-      return Code::kUnavailable;
+      return Code::kClosing;
     case 504:
       return Code::kTimeout;
     case 507:
@@ -35,6 +35,18 @@ Code CodeOfStatus(int status) {
     default:
       return status < 500 ? Code::kInvalid : Code::kInternal;
   }
+}
+
+// Somebody has answered, so that it is not kUnavailable: what is not there is on the other side.
+Code AsAnswered(Code code) { return code == Code::kUnavailable ? Code::kInternal : code; }
+
+// An answer that is no JSON is of the server itself, if it is one line.
+Error ErrorOfText(const http::Response& response) {
+  std::string text = response.body.substr(0, response.body.find('\n'));
+  const bool plain = !text.empty() && text.size() < 200 && !text.starts_with('<');
+  if (!plain) text = fmt::format("the node answered with status {}", response.status);
+  const bool busy = response.status == 503 && !text.contains("shutting down");
+  return {busy ? Code::kBusy : CodeOfStatus(response.status), std::move(text)};
 }
 
 // What a node says of a function that it does not have, through either API.
@@ -61,7 +73,9 @@ Result<http::Response> NodeClient::Send(http::Request request) {
   if (!response) {
     std::string reason = response.error().ToString();
     const bool says_the_way_out = reason.ends_with(')');
-    if (!says_the_way_out) {
+    if (reason.contains("does not resolve")) {
+      reason += " (name the node with --endpoint HOST:PORT)";
+    } else if (!says_the_way_out) {
       reason +=
           " (is a node running there? start one with `sudo godwit node`, or name another with "
           "--endpoint)";
@@ -115,12 +129,10 @@ Error ErrorOf(const http::Response& response) {
   const Code by_status = CodeOfStatus(response.status);
   const auto body = ParseJson(response.body);
   const auto* object = body ? body->if_object() : nullptr;
-  if (object == nullptr) {
-    return {by_status, fmt::format("the node answered with status {}", response.status)};
-  }
+  if (object == nullptr) return ErrorOfText(response);
   if (const auto* error = Member(*object, "error")) {
     const auto code = CodeNamed(Str(*error, "code")).value_or(by_status);
-    return {code, WithWayOut(Str(*error, "message"))};
+    return {AsAnswered(code), WithWayOut(Str(*error, "message"))};
   }
   for (const auto* key : {"Message", "message"}) {
     auto message = Str(*object, key);

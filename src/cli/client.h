@@ -47,7 +47,7 @@ class NodeClient {
 Result<std::string> ReadEndpoint(std::string_view text);
 
 // The error in a node's answer: Godwit's {"error":{"code","message"}}, Lambda's {"Message"}, or the
-// bare status.
+// bare status. Never kUnavailable, for somebody has answered.
 Error ErrorOf(const http::Response& response);
 
 }  // namespace godwit::cli

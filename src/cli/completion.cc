@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json.hpp>
 
 #include "base/try.h"
 #include "cli/output.h"
@@ -34,6 +35,14 @@ std::string FishEscaped(std::string_view text) {
   return result;
 }
 
+// The command that lists what an operand may be, in the first column under a header; "" where it is
+// a file.
+std::string_view ListerOf(const Verb& verb) {
+  if (verb.operands.empty()) return "";
+  if (verb.operands.front().name == "FUNCTION") return "list";
+  return verb.operands.front().name == "INSTANCE" ? "ps" : "";
+}
+
 // The first sentence: a hint in a menu has one line.
 std::string_view FirstSentence(std::string_view text) { return text.substr(0, text.find(". ")); }
 
@@ -46,8 +55,10 @@ std::string Words(std::span<const Verb> verbs) {
 }  // namespace
 
 std::string BashCompletion(std::span<const Verb> verbs) {
-  std::string flags, values;
+  std::string flags, values, listers;
   for (const auto& verb : verbs) {
+    if (const auto lister = ListerOf(verb); !lister.empty())
+      listers += fmt::format("    {}) lister={} ;;\n", verb.name, lister);
     std::string names;
     for (const auto& flag : FlagsOf(verb)) {
       names += " " + flag.name;
@@ -57,10 +68,10 @@ std::string BashCompletion(std::span<const Verb> verbs) {
     }
     flags += fmt::format("    {}) flags='{}' ;;\n", verb.name, names.substr(1));
   }
-  return fmt::format(R"(# bash completion for godwit
+  return fmt::format(R"sh(# bash completion for godwit
 _godwit() {{
   local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}}
-  local verb=${{COMP_WORDS[1]}} flags=
+  local verb=${{COMP_WORDS[1]}} flags= lister=
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W '{}' -- "$word"))
     return
@@ -69,14 +80,22 @@ _godwit() {{
 {}  esac
   case "$verb" in
 {}  esac
+  case "$verb" in
+{}  esac
+  if [ "$COMP_CWORD" -gt 2 ] && [ "$verb" != rm ]; then lister=; fi
   case "$word" in
     -*) COMPREPLY=($(compgen -W "$flags" -- "$word")) ;;
-    *) COMPREPLY=($(compgen -f -- "$word")) ;;
+    *) if [ -n "$lister" ]; then
+         local known=$("${{COMP_WORDS[0]}}" $lister 2>/dev/null | awk 'NR > 1 {{print $1}}')
+         COMPREPLY=($(compgen -W "$known" -- "$word"))
+       else
+         COMPREPLY=($(compgen -f -- "$word"))
+       fi ;;
   esac
 }}
 complete -o filenames -F _godwit godwit
-)",
-                     Words(verbs), values, flags);
+)sh",
+                     Words(verbs), values, flags, listers);
 }
 
 std::string ZshCompletion(std::span<const Verb> verbs) {
@@ -93,9 +112,20 @@ std::string ZshCompletion(std::span<const Verb> verbs) {
       }
       cases += "'";
     }
-    cases += " \\\n      '*:operand:_files' ;;\n";
+    if (const auto lister = ListerOf(verb); !lister.empty()) {
+      const bool many = verb.operands.front().many;
+      cases += fmt::format(" \\\n      '{}:{}: _godwit_first {}'", many ? "*" : "1",
+                           verb.operands.front().name, lister);
+      cases += many ? " ;;\n" : " \\\n      '*:operand:_files' ;;\n";
+    } else {
+      cases += " \\\n      '*:operand:_files' ;;\n";
+    }
   }
-  return fmt::format(R"(#compdef godwit
+  return fmt::format(R"sh(#compdef godwit
+_godwit_first() {{
+  local -a words=(${{(f)"$(godwit $1 2>/dev/null | awk 'NR > 1 {{print $1}}')"}})
+  compadd -a words
+}}
 _godwit() {{
   local -a verbs=(
 {}  )
@@ -110,7 +140,7 @@ _godwit() {{
 {}  esac
 }}
 compdef _godwit godwit
-)",
+)sh",
                      names, cases);
 }
 
@@ -119,6 +149,12 @@ std::string FishCompletion(std::span<const Verb> verbs) {
   for (const auto& verb : verbs) {
     text += fmt::format("complete -c godwit -n __fish_use_subcommand -f -a {} -d '{}'\n", verb.name,
                         FishEscaped(verb.brief));
+    if (const auto lister = ListerOf(verb); !lister.empty()) {
+      text += fmt::format(
+          "complete -c godwit -n '__fish_seen_subcommand_from {}' -f -a "
+          "\"(godwit {} 2>/dev/null | awk 'NR > 1 {{print \\$1}}')\"\n",
+          verb.name, lister);
+    }
     for (const auto& flag : FlagsOf(verb)) {
       text += fmt::format("complete -c godwit -n '__fish_seen_subcommand_from {}' -l {} -d '{}'",
                           verb.name, flag.name.substr(2), FishEscaped(FirstSentence(flag.meaning)));
@@ -141,14 +177,20 @@ Verb CompletionVerb() {
           .calls_node = false,
           .run = [](const Args& args, Shell& shell) -> Result<> {
             const std::string name = args.Get("SHELL");
+            std::string script;
             if (name == "bash") {
-              shell.out.Print(BashCompletion(shell.verbs));
+              script = BashCompletion(shell.verbs);
             } else if (name == "zsh") {
-              shell.out.Print(ZshCompletion(shell.verbs));
+              script = ZshCompletion(shell.verbs);
             } else if (name == "fish") {
-              shell.out.Print(FishCompletion(shell.verbs));
+              script = FishCompletion(shell.verbs);
             } else {
               return Fail(Code::kInvalid, "no such shell is known (bash, zsh and fish are)");
+            }
+            if (shell.out.json()) {
+              shell.out.Show(boost::json::object{{"shell", name}, {"script", script}});
+            } else {
+              shell.out.Print(script);
             }
             return {};
           }};

@@ -51,6 +51,22 @@ TEST(CompletionTest, ARealBashCompletesVerbsFlagsAndChoices) {
   EXPECT_EQ(complete("godwit node --idle", 2), "--idle-after\n");
 }
 
+TEST(CompletionTest, ARealBashCompletesWhatTheNodeHas) {
+  if (!Has("bash")) GTEST_SKIP() << "there is no bash";
+  const auto complete = [](const std::string& words, int index) {
+    return ShellSays("bash", BashCompletion(All()),
+                     "godwit() { [ $1 = list ] && echo FUNCTION && echo greeter && echo gate || { "
+                     "echo INSTANCE; echo i-1; }; }; cd /usr; . \"$1\"; COMP_WORDS=(" +
+                         words + "); COMP_CWORD=" + std::to_string(index) +
+                         "; _godwit; echo \"${COMPREPLY[@]}\"");
+  };
+  EXPECT_EQ(complete("godwit invoke g", 2), "greeter gate\n");
+  EXPECT_EQ(complete("godwit suspend \"\"", 2), "i-1\n");
+  EXPECT_EQ(complete("godwit rm gate gr", 3), "greeter\n");
+  EXPECT_EQ(complete("godwit invoke greeter sb", 3), "sbin\n") << "a file";
+  EXPECT_EQ(complete("godwit deploy sb", 2), "sbin\n");
+}
+
 TEST(CompletionTest, OtherShellsCanReadTheirs) {
   if (Has("zsh")) EXPECT_EQ(ShellSays("zsh", ZshCompletion(All()), "zsh -n \"$1\""), "");
   if (Has("fish")) EXPECT_EQ(ShellSays("fish", FishCompletion(All()), "fish -n $argv[1]"), "");
@@ -64,6 +80,8 @@ TEST(CompletionTest, TheVerb) {
   EXPECT_EQ(shell.Type({"completion", "bash"}).out, BashCompletion(All()));
   EXPECT_EQ(shell.Type({"completion", "zsh"}).out, ZshCompletion(All()));
   EXPECT_EQ(shell.Type({"completion", "fish"}).out, FishCompletion(All()));
+  EXPECT_THAT(shell.Type({"completion", "bash", "--json"}).out,
+              testing::StartsWith("{\"shell\":\"bash\",\"script\":\"# bash completion"));
   const auto heard = shell.Type({"completion", "tcsh"});
   EXPECT_EQ(heard.exit, 2);
   EXPECT_EQ(

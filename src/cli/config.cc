@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <vector>
 
 #include "base/fd.h"
@@ -71,8 +72,11 @@ Result<> ReadToml(NodeConfig& config, std::string_view text, const std::string& 
   try {
     table = toml::parse(text, path);
   } catch (const toml::parse_error& error) {
-    return Fail(Code::kInvalid, "'{}' line {}: {}", path, error.source().begin.line,
-                error.description());
+    const bool open_text = error.description().contains("control character");
+    return Fail(Code::kInvalid, "'{}' line {}: {} ({})", path, error.source().begin.line,
+                error.description(),
+                open_text ? "is the quote at its end missing?"
+                          : "a line is KEY = VALUE, with text in quotes");
   }
   struct Entry {
     std::string_view name;
@@ -93,8 +97,13 @@ Result<> ReadToml(NodeConfig& config, std::string_view text, const std::string& 
 Result<NodeConfig> ReadConfig(const Args& args) {
   NodeConfig config;
   if (const auto path = args.Find("--config")) {
-    GODWIT_TRY(const Fd file, Open(*path, O_RDONLY));
-    GODWIT_TRY(const std::string text, ReadAll(file.get(), kMaxFile).Within("'{}'", *path));
+    constexpr std::string_view kWayOut = "name a TOML file with --config, or leave it out";
+    std::error_code unknown;
+    if (std::filesystem::is_directory(*path, unknown))
+      return Fail(Code::kInvalid, "'{}' is a folder ({})", *path, kWayOut);
+    const Result<Fd> file = Open(*path, O_RDONLY);
+    if (!file) return Fail(file.error().code(), "{} ({})", file.error().ToString(), kWayOut);
+    GODWIT_TRY(const std::string text, ReadAll(file->get(), kMaxFile).Within("'{}'", *path));
     GODWIT_TRY(ReadToml(config, text, *path));
   }
   for (const auto& key : ConfigKeys()) {

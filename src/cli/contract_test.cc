@@ -190,7 +190,7 @@ TEST_F(ContractTest, ResultLogsDoctor) {
   EXPECT_THAT(shell_.Type({"result", kRequest, "--json"}).out, HasSubstr("\"result\":[1.50]}"));
   EXPECT_EQ(shell_.Type({"logs", "f"}).out, "hello\n");
   EXPECT_EQ(shell_.Type({"doctor", "f"}).out,
-            "f will checkpoint: image 2.40 MB, dumped in 31.0 ms\n");
+            "f will checkpoint: image 2.40 MB before it is packed, dumped in 31.0 ms\n");
   EXPECT_THAT(shell_.Type({"doctor"}).out, StartsWith("node 0.1.0 at http://127.0.0.1:"));
   EXPECT_EQ(shell_.Type({"doctor", "nobody"}).exit, 3);
   for (const char* verb : {"invoke", "logs", "doctor"}) {

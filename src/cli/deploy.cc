@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <filesystem>
+#include <map>
+#include <optional>
 
 #include "base/fd.h"
 #include "base/try.h"
@@ -25,40 +27,59 @@ namespace json = boost::json;
 constexpr size_t kMaxZip =
     256 * 1024 * 1024;  // bytes; the node refuses far less, with the true limit
 
+// What no function needs, of version control, caches and other tools.
+constexpr std::string_view kLeftOut[] = {".git",        ".hg",      ".svn",
+                                         "__pycache__", ".aws-sam", ".DS_Store"};
+
+bool IsWordOf(std::string_view text, std::string_view others) {
+  return std::ranges::all_of(text, [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           others.contains(c);
+  });
+}
+
 // The folder's own name, also of "." and "examples/greeter/".
 Result<std::string> NameOf(const Args& args) {
-  if (const auto name = args.Find("--name")) return *name;
+  const auto given = args.Find("--name");
   std::error_code error;
   const fs::path whole = fs::weakly_canonical(args.Get("DIR"), error);
-  const std::string name = fs::is_directory(whole) ? whole.filename() : whole.stem();
-  const bool plain = !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-  });
-  if (plain) return name;
-  return Fail(Code::kInvalid, "'{}' is no name for a function (give it one with --name)", name);
+  const std::string own = fs::is_directory(whole) ? whole.filename() : whole.stem();
+  const std::string name = given.value_or(own);
+  if (!name.empty() && name.size() <= 64 && IsWordOf(name, "-_")) return name;
+  return Fail(Code::kInvalid, "'{}' is no name for a function ({} 1 to 64 letters, digits, - or _)",
+              name, given ? "give" : "give it one with --name:");
 }
 
 Result<std::string> ReadCode(const std::string& path) {
-  if (fs::is_directory(path)) return storage::ZipDirectory(path);
+  if (fs::is_directory(path)) return storage::ZipDirectory(path, {}, kLeftOut);
   if (!path.ends_with(".zip")) {
     return fs::exists(path) ? Fail(Code::kInvalid, "it is neither a folder nor a .zip file")
                             : Fail(Code::kNotFound, "there is no such folder");
   }
   GODWIT_TRY(const Fd file, Open(path, O_RDONLY));
-  return ReadAll(file.get(), kMaxZip);
+  GODWIT_TRY(std::string zip, ReadAll(file.get(), kMaxZip));
+  if (zip.starts_with("PK")) return zip;
+  return Fail(Code::kInvalid, "it is not a zip file (name the folder itself, and it is zipped)");
+}
+
+Result<> NumberBetween(const Args& args, const std::string& flag, int64_t least, int64_t most,
+                       std::string_view setting, json::object& settings) {
+  GODWIT_TRY(const auto number, args.Number(flag));
+  if (!number) return {};
+  if (*number < least || *number > most)
+    return Fail(Code::kInvalid, "{} is {} (give {} to {})", flag, *number, least, most);
+  settings[setting] = *number;
+  return {};
 }
 
 // The settings that the flags name, as Lambda's CreateFunction and UpdateFunctionConfiguration take
-// them.
+// them; without the environment.
 Result<json::object> Settings(const Args& args) {
   json::object settings;
   if (const auto runtime = args.Find("--runtime")) settings["Runtime"] = *runtime;
   if (const auto handler = args.Find("--handler")) settings["Handler"] = *handler;
-  GODWIT_TRY(const auto timeout, args.Number("--timeout"));
-  if (timeout) settings["Timeout"] = *timeout;
-  GODWIT_TRY(const auto memory, args.Number("--memory"));
-  if (memory) settings["MemorySize"] = *memory;
+  GODWIT_TRY(NumberBetween(args, "--timeout", 1, 900, "Timeout", settings));
+  GODWIT_TRY(NumberBetween(args, "--memory", 128, 10240, "MemorySize", settings));
   if (const auto network = args.Find("--network")) {
     if (*network != "nat" && *network != "none") {
       return Fail(Code::kInvalid, "there is no network '{}' (write --network nat, or none)",
@@ -69,17 +90,76 @@ Result<json::object> Settings(const Args& args) {
     settings["VpcConfig"] =
         json::object{{"SubnetIds", std::move(subnets)}, {"SecurityGroupIds", json::array()}};
   }
-  json::object variables;
+  return settings;
+}
+
+// What --env and --unset-env say: a value, or that it goes.
+Result<std::map<std::string, std::optional<std::string>>> Variables(const Args& args) {
+  std::map<std::string, std::optional<std::string>> variables;
   for (const auto& pair : args.All("--env")) {
     const size_t equals = pair.find('=');
-    if (equals == std::string::npos || equals == 0) {
+    if (equals == std::string::npos || equals == 0)
       return Fail(Code::kInvalid, "--env wants NAME=VALUE, not '{}'", pair);
+    const std::string name = pair.substr(0, equals);
+    const bool good = name.size() >= 2 && IsWordOf(name, "_") && IsWordOf(name.substr(0, 1), "") &&
+                      (name[0] < '0' || name[0] > '9');
+    if (!good) {
+      return Fail(Code::kInvalid,
+                  "'{}' is no name for a variable (give two or more letters, digits or _, a letter "
+                  "first)",
+                  name);
     }
-    variables[pair.substr(0, equals)] = pair.substr(equals + 1);
+    variables[name] = pair.substr(equals + 1);
   }
-  if (!variables.empty())
-    settings["Environment"] = json::object{{"Variables", std::move(variables)}};
-  return settings;
+  for (const auto& name : args.All("--unset-env")) {
+    if (name.contains('=') || variables.contains(name)) {
+      return Fail(Code::kInvalid,
+                  "--unset-env wants the NAME of a variable that --env does not "
+                  "set, not '{}'",
+                  name);
+    }
+    variables[name] = std::nullopt;
+  }
+  return variables;
+}
+
+// The environment with these changes. If it is that of a function that is there, the update is
+// tied to the revision that was looked at.
+void Merge(const std::map<std::string, std::optional<std::string>>& changes,
+           const json::object* there, json::object& settings) {
+  if (changes.empty()) return;
+  json::object variables;
+  if (there != nullptr) {
+    const auto* environment = Member(*there, "Environment");
+    const auto* kept = environment == nullptr ? nullptr : Member(*environment, "Variables");
+    if (kept != nullptr) variables = *kept;
+    if (const auto revision = Str(*there, "RevisionId"); !revision.empty())
+      settings["RevisionId"] = revision;
+  }
+  for (const auto& [name, value] : changes) {
+    if (value) {
+      variables[name] = *value;
+    } else {
+      variables.erase(name);
+    }
+  }
+  settings["Environment"] = json::object{{"Variables", std::move(variables)}};
+}
+
+// Lambda's words for what only the node knows, in the form of all others.
+Error InPlainWords(const Error& error) {
+  const std::string text = error.ToString();
+  constexpr std::string_view kReserved = "Reserved keys used in this request: ";
+  if (const size_t at = text.find(kReserved); at != std::string::npos) {
+    return {error.code(), fmt::format("'{}' is set by the platform (leave it out of --env)",
+                                      text.substr(at + kReserved.size()))};
+  }
+  if (text.contains("exceeded the 4KB limit")) {
+    return {error.code(),
+            "names and values of the variables have more than 4096 bytes in all (put what is long "
+            "into a file of the code)"};
+  }
+  return error;
 }
 
 struct Deployed {
@@ -124,24 +204,54 @@ Result<Deployed> Update(NodeClient& node, const std::string& name, const std::st
   return Deployed{std::move(updated), false, ""};
 }
 
+// " (runs on …)" where the runtime names a version that is not the host's.
+std::string OnWhat(const std::string& runtime, NodeClient& node) {
+  const bool python = runtime.starts_with("python3.");
+  const bool node_js = runtime.starts_with("nodejs") && runtime.ends_with(".x");
+  if (!python && !node_js) return "";
+  const auto answer = node.Get("/godwit/v1/node");
+  const auto* object = answer ? answer->if_object() : nullptr;
+  const auto* features = object == nullptr ? nullptr : object->if_contains("features");
+  if (features == nullptr || !features->is_array()) return "";
+  const std::string name = python ? "python3" : "nodejs";
+  for (const auto& value : features->get_array()) {
+    const auto* feature = value.if_object();
+    if (feature == nullptr || Str(*feature, "name") != name) continue;
+    if (!Flagged(*feature, "present"))
+      return fmt::format("; the node's host has no {}, so that it cannot start", name);
+    const std::string detail = Str(*feature, "detail");
+    const std::string here = detail.substr(0, detail.find(" at "));  // "Python 3.11.2"
+    // "python3.11" and "Python 3.11."; "nodejs20.x" and "Node.js v20."
+    const std::string wanted =
+        python ? fmt::format("Python {}.", runtime.substr(6))
+               : fmt::format("Node.js v{}.", runtime.substr(6, runtime.size() - 8));
+    return here.empty() || here.starts_with(wanted) ? "" : "; runs on the host's " + here;
+  }
+  return "";
+}
+
 Result<> Run(const Args& args, Shell& shell) {
   GODWIT_TRY(json::object settings, Settings(args));
+  GODWIT_TRY(const auto variables, Variables(args));
   GODWIT_TRY(const std::string name, NameOf(args));
   GODWIT_TRY(const std::string zip, ReadCode(args.Get("DIR")));
   shell.out.Progress(fmt::format("{}: sending {} of code", name, HumanBytes(zip.size())));
   const auto there = shell.node.Get(FunctionPath(name) + "/configuration");
   if (!there && there.error().code() != Code::kNotFound) return std::unexpected(there.error());
-  GODWIT_TRY(const Deployed done, there ? Update(shell.node, name, zip, settings)
-                                        : Create(args, shell.node, name, zip, std::move(settings)));
-  const auto* function = done.configuration.if_object();
+  Merge(variables, there ? there->if_object() : nullptr, settings);
+  const auto done = there ? Update(shell.node, name, zip, settings)
+                          : Create(args, shell.node, name, zip, std::move(settings));
+  if (!done) return std::unexpected(InPlainWords(done.error()));
+  const auto* function = done->configuration.if_object();
   if (shell.out.json() || function == nullptr) {
-    shell.out.Show(done.configuration);
+    shell.out.Show(done->configuration);
     return {};
   }
-  shell.out.Line(fmt::format("{} {}: {}, {}{}, {} of code", name,
-                             done.created ? "created" : "updated", Str(*function, "Runtime"),
-                             Str(*function, "Handler"), done.why,
-                             HumanBytes(Num(*function, "CodeSize"))));
+  const std::string runtime = Str(*function, "Runtime");
+  shell.out.Line(fmt::format("{} {}: {}, {}{}, {} of code{}", name,
+                             done->created ? "created" : "updated", runtime,
+                             Str(*function, "Handler"), done->why,
+                             HumanBytes(Num(*function, "CodeSize")), OnWhat(runtime, shell.node)));
   return {};
 }
 
@@ -154,7 +264,9 @@ Verb DeployVerb() {
       .details =
           "Zips DIR and creates the function, or updates its code and the settings that flags "
           "name; "
-          "other settings stay as they are. What is not said is guessed from the files: bootstrap "
+          "other settings stay as they are. --env sets single variables, --unset-env takes one "
+          "out, and the others stay. .git, .hg, .svn, __pycache__, .aws-sam and .DS_Store are left "
+          "out of the zip. What is not said is guessed from the files: bootstrap "
           "is "
           "provided; index.js, index.mjs or index.cjs is nodejs index.handler; lambda_function.py "
           "is "
@@ -174,7 +286,8 @@ Verb DeployVerb() {
                 {"--memory", "MB", "an instance may use so much; 128 to 10240"},
                 {"--network", "NETWORK",
                  "nat: through this machine to the world; none (the default)", false, "nat none"},
-                {"--env", "NAME=VALUE", "a variable of the function's environment", true}},
+                {"--env", "NAME=VALUE", "set a variable of the function's environment", true},
+                {"--unset-env", "NAME", "take a variable out of it", true}},
       .run = Run};
 }
 

@@ -69,7 +69,7 @@ TEST_F(DeployTest, FlagsAreSettings) {
   shell_.Answers("POST /2015-03-31/functions", 201, kCreated);
   const auto heard = shell_.Type({"deploy", root_ + "/greeter", "--name", "hello", "--runtime",
                                   "python3.11", "--timeout", "60", "--memory", "256", "--env",
-                                  "A=1", "--env", "B=x=y", "--json"});
+                                  "AB=1", "--env", "BC=x=y", "--json"});
   EXPECT_EQ(heard.exit, 0) << heard.err;
   EXPECT_EQ(heard.out, std::string(kCreated) + "\n");
   const auto sent = Sent(1);
@@ -77,7 +77,7 @@ TEST_F(DeployTest, FlagsAreSettings) {
   EXPECT_EQ(sent.at("Runtime"), "python3.11");
   EXPECT_EQ(sent.at("Timeout"), 60);
   EXPECT_EQ(sent.at("MemorySize"), 256);
-  EXPECT_EQ(json::serialize(sent.at("Environment")), R"({"Variables":{"A":"1","B":"x=y"}})");
+  EXPECT_EQ(json::serialize(sent.at("Environment")), R"({"Variables":{"AB":"1","BC":"x=y"}})");
 }
 
 TEST_F(DeployTest, AnUpdateKeepsWhatIsNotSaid) {
@@ -93,11 +93,11 @@ TEST_F(DeployTest, AnUpdateOfBothTriesTheCodeFirst) {
   shell_.Answers("GET /2015-03-31/functions/greeter/configuration", 200, kCreated);
   shell_.Answers("PUT /2015-03-31/functions/greeter/code", 200, kCreated);
   shell_.Answers("PUT /2015-03-31/functions/greeter/configuration", 400,
-                 R"j({"Type":"User","message":"'Timeout' is 0 (give 1 to 900)"})j");
-  const auto heard = shell_.Type({"deploy", root_ + "/greeter", "--timeout", "0"});
+                 R"j({"Type":"User","message":"the runtime 'x' is not here (use python3)"})j");
+  const auto heard = shell_.Type({"deploy", root_ + "/greeter", "--runtime", "x"});
   EXPECT_EQ(heard.exit, 2);
-  EXPECT_EQ(heard.err,
-            "godwit: cannot deploy '" + root_ + "/greeter': 'Timeout' is 0 (give 1 to 900)\n");
+  EXPECT_EQ(heard.err, "godwit: cannot deploy '" + root_ +
+                           "/greeter': the runtime 'x' is not here (use python3)\n");
   ASSERT_EQ(shell_.requests.size(), 3u) << "the code was tried, not changed";
   EXPECT_EQ(Sent(1).at("DryRun"), true);
 }
@@ -132,8 +132,74 @@ TEST_F(DeployTest, Errors) {
   EXPECT_THAT(error({"deploy", root_ + "/greeter", "--env", "A"}),
               HasSubstr("--env wants NAME=VALUE, not 'A'"));
   fs::create_directory(root_ + "/my.fn");
-  EXPECT_THAT(error({"deploy", root_ + "/my.fn"}),
-              HasSubstr("'my.fn' is no name for a function (give it one with --name)"));
+  EXPECT_THAT(
+      error({"deploy", root_ + "/my.fn"}),
+      HasSubstr("'my.fn' is no name for a function (give it one with --name: 1 to 64 letters, "
+                "digits, - or _)"));
+  const auto refused = [&](const std::string& flag, const std::string& value) {
+    const std::string said = error({"deploy", root_ + "/greeter", flag, value});
+    return said.substr(said.find("/greeter': ") + 11);
+  };
+  EXPECT_EQ(refused("--timeout", "0"), "--timeout is 0 (give 1 to 900)\n");
+  EXPECT_EQ(refused("--memory", "64"), "--memory is 64 (give 128 to 10240)\n");
+  EXPECT_EQ(refused("--name", "a b"),
+            "'a b' is no name for a function (give 1 to 64 letters, digits, - or _)\n");
+  EXPECT_EQ(refused("--env", "1A=2"),
+            "'1A' is no name for a variable (give two or more letters, digits or _, a letter "
+            "first)\n");
+  EXPECT_THAT(refused("--unset-env", "AB=1"), HasSubstr("--unset-env wants the NAME"));
+  EXPECT_TRUE(shell_.asked.empty()) << "no node is asked about it";
+  fs::create_directory(root_ + "/empty");
+  EXPECT_THAT(error({"deploy", root_ + "/empty"}), HasSubstr("the folder is empty"));
+  fs::create_directories(root_ + "/empty/.git/objects");
+  EXPECT_THAT(error({"deploy", root_ + "/empty"}), HasSubstr("the folder is empty"));
+  std::ofstream(root_ + "/junk.zip") << "junk";
+  EXPECT_THAT(error({"deploy", root_ + "/junk.zip"}), HasSubstr("it is not a zip file"));
+}
+
+TEST_F(DeployTest, VariablesAreSetAndTakenOutOneByOne) {
+  shell_.Answers("GET /2015-03-31/functions/greeter/configuration", 200,
+                 R"({"RevisionId":"r-1","Environment":{"Variables":{"AB":"1","CD":"2"}}})");
+  for (const auto* path : {"code", "configuration"})
+    shell_.Answers(std::string("PUT /2015-03-31/functions/greeter/") + path, 200, kCreated);
+  const auto heard =
+      shell_.Type({"deploy", root_ + "/greeter", "--env", "EF=3", "--unset-env", "AB"});
+  EXPECT_EQ(heard.exit, 0) << heard.err;
+  EXPECT_EQ(json::serialize(Sent(2)),
+            R"({"RevisionId":"r-1","Environment":{"Variables":{"CD":"2","EF":"3"}}})");
+}
+
+TEST_F(DeployTest, LambdasWordsBecomeOurs) {
+  shell_.Answers(
+      "POST /2015-03-31/functions", 400,
+      R"j({"Message":"Lambda was unable to configure your environment variables because )j"
+      R"j(… Reserved keys used in this request: AWS_REGION"})j");
+  EXPECT_EQ(shell_.Type({"deploy", root_ + "/greeter", "--env", "AWS_REGION=x"}).err,
+            "godwit: cannot deploy '" + root_ +
+                "/greeter': 'AWS_REGION' is set by the platform (leave it out of --env)\n");
+}
+
+TEST_F(DeployTest, SaysOnWhatItRuns) {
+  const auto said = [&](const std::string& runtime, const char* node = "v18.20.4") {
+    TestShell shell;
+    shell.Answers(
+        "GET /godwit/v1/node", 200,
+        fmt::format(R"j({{"features":[{{"name":"python3","present":true,"detail":"Python 3.11.2 )j"
+                    R"j(at /p"}},{{"name":"nodejs","present":{},"detail":"Node.js {} at /n"}}]}})j",
+                    *node != '\0', node));
+    shell.Answers("POST /2015-03-31/functions", 201,
+                  R"({"Runtime":")" + runtime + R"(","Handler":"a.b","CodeSize":612})");
+    std::string out = shell.Type({"deploy", root_ + "/greeter"}).out;
+    return out.substr(out.find(" of code") + 8);
+  };
+  EXPECT_EQ(said("python3"), "\n");
+  EXPECT_EQ(said("python3.11"), "\n");
+  EXPECT_EQ(said("python3.1"), "; runs on the host's Python 3.11.2\n");
+  EXPECT_EQ(said("python3.12"), "; runs on the host's Python 3.11.2\n");
+  EXPECT_EQ(said("nodejs18.x"), "\n");
+  EXPECT_EQ(said("nodejs20.x"), "; runs on the host's Node.js v18.20.4\n");
+  EXPECT_EQ(said("nodejs20.x", ""), "; the node's host has no nodejs, so that it cannot start\n");
+  EXPECT_EQ(said("provided.al2023"), "\n");
 }
 
 }  // namespace

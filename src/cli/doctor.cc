@@ -86,6 +86,17 @@ Result<> Machine(const FeatureProbe& probe, Shell& shell) {
   return {};
 }
 
+// An instance between two calls holds less than one in the middle of a call.
+void ShowTried(const json::object& diagnosis, Output& out) {
+  const std::string instance = Str(diagnosis, "instance");
+  if (instance.empty()) return;
+  const bool waits = Str(diagnosis, "state") == "BLOCKED";
+  out.Line(fmt::format("  tried on {}, {}", instance,
+                       waits ? "whose call waits"
+                             : "which is not waiting in a call: what a call opens was not seen "
+                               "(ask again while one waits)"));
+}
+
 Result<> OneFunction(const std::string& name, Shell& shell) {
   GODWIT_TRY(const auto value, shell.node.Get(AdminPath("functions", name) + "/diagnosis"));
   const auto* diagnosis = value.if_object();
@@ -98,12 +109,13 @@ Result<> OneFunction(const std::string& name, Shell& shell) {
     shell.out.Show(value);
   } else if (checkpoints) {
     shell.out.Line(fmt::format(
-        "{} will checkpoint: image {}, dumped in {}", name,
+        "{} will checkpoint: image {} before it is packed, dumped in {}", name,
         HumanBytes(Num(*diagnosis, "image_bytes")),
         HumanSpan(std::chrono::microseconds(static_cast<int64_t>(Num(*diagnosis, "dump_us"))))));
   } else {
     shell.out.Line(name + " will not checkpoint:");
   }
+  if (!shell.out.json()) ShowTried(*diagnosis, shell.out);
   if (checkpoints) return {};
   size_t count = 0;
   if (const auto* obstacles = diagnosis->if_contains("obstacles");
@@ -130,9 +142,12 @@ Verb DoctorVerb(FeatureProbe probe) {
       .details =
           "Without FUNCTION: the table of kernel features and tools, and what each missing one "
           "costs; as the node sees it, or if none answers, as this process does (best as root). "
-          "With FUNCTION: whether it can be put away, tried on an instance of it, and if not, "
-          "which "
-          "descriptor of which process stands in the way; the exit code is then 4.",
+          "With FUNCTION: whether it can be put away, tried on an instance of it, best on one "
+          "whose "
+          "call waits, and if not, which descriptor of which process stands in the way; the exit "
+          "code is then 4. An instance that is not in a call holds nothing of what a call opens: "
+          "the answer says which it was. The size is that of the image before it is packed; `ps` "
+          "and `suspend` show what it takes on disk.",
       .example = "godwit doctor\ngodwit doctor greeter",
       .operands = {{"FUNCTION", "its name, as `godwit list` shows it", true}},
       .run = [probe = std::move(probe)](const Args& args, Shell& shell) {

@@ -49,10 +49,19 @@ TEST(DoctorTest, AFunctionThatWillCheckpoint) {
   TestShell shell;
   shell.Answers("GET /godwit/v1/functions/greeter/diagnosis", 200,
                 R"({"function":"greeter","checkpoints":true,"obstacles":[],)"
-                R"("image_bytes":2400000,"dump_us":31000})");
+                R"("image_bytes":2400000,"dump_us":31000,"instance":"i-1","state":"READY"})");
+  shell.Answers("GET /godwit/v1/functions/greeter/diagnosis", 200,
+                R"({"function":"greeter","checkpoints":true,"obstacles":[],)"
+                R"("image_bytes":2400000,"dump_us":31000,"instance":"i-1","state":"BLOCKED"})");
   const auto heard = shell.Type({"doctor", "greeter"});
   EXPECT_EQ(heard.exit, 0);
-  EXPECT_EQ(heard.out, "greeter will checkpoint: image 2.40 MB, dumped in 31.0 ms\n");
+  EXPECT_EQ(heard.out,
+            "greeter will checkpoint: image 2.40 MB before it is packed, dumped in 31.0 ms\n"
+            "  tried on i-1, which is not waiting in a call: what a call opens was not seen (ask "
+            "again while one waits)\n");
+  EXPECT_EQ(shell.Type({"doctor", "greeter"}).out,
+            "greeter will checkpoint: image 2.40 MB before it is packed, dumped in 31.0 ms\n"
+            "  tried on i-1, whose call waits\n");
 }
 
 TEST(DoctorTest, AFunctionThatWillNotSaysWhy) {

@@ -14,8 +14,14 @@ namespace {
 
 Result<> Move(const Args& args, Shell& shell, std::string_view action) {
   const std::string id = args.Get("INSTANCE");
-  GODWIT_TRY(const auto value,
-             shell.node.Post(AdminPath("instances", id) + "/" + std::string(action), {}));
+  const auto done = shell.node.Post(AdminPath("instances", id) + "/" + std::string(action), {});
+  if (!done) {
+    Error why = done.error();
+    if (why.code() == Code::kConflict && !why.ToString().ends_with(')'))
+      why = Error(why.code(), why.ToString() + " (`godwit ps` shows its state)");
+    return std::unexpected(std::move(why));
+  }
+  const auto& value = *done;
   if (shell.out.json()) {
     shell.out.Show(value);
     return {};

@@ -19,6 +19,17 @@ std::vector<Flag> NodeFlags() {
   return flags;
 }
 
+// An error about the store that does not say what to do.
+Error WithWayOut(const Error& error, const NodeConfig& config) {
+  const std::string text = error.ToString();
+  if (text.ends_with(')') || !text.contains("'" + config.data)) return error;
+  const bool full = error.code() == Code::kNoSpace;
+  return {error.code(),
+          fmt::format("{} ({})", text,
+                      full ? "free some space there, or keep the store elsewhere with --data"
+                           : "name a folder for the store with --data")};
+}
+
 }  // namespace
 
 Verb NodeVerb(NodeRun run) {
@@ -35,7 +46,9 @@ Verb NodeVerb(NodeRun run) {
           .calls_node = false,
           .run = [run = std::move(run)](const Args& args, Shell& shell) -> Result<> {
             GODWIT_TRY(const NodeConfig config, ReadConfig(args));
-            return run(config, shell.out);
+            const Result<> done = run(config, shell.out);
+            if (done) return done;
+            return std::unexpected(WithWayOut(done.error(), config));
           }};
 }
 

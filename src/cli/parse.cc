@@ -4,6 +4,7 @@
 #include <list>
 
 #include "base/try.h"
+#include "cli/habits.h"
 #include "cli/nearest.h"
 
 namespace godwit::cli {
@@ -23,7 +24,9 @@ std::unexpected<Error> Unexpected(const Verb& verb, const std::vector<std::strin
   for (const auto& word : extras) {
     if (word.size() < 2 || word[0] != '-') continue;
     const std::string flag = word.substr(0, word.find('='));
-    return Fail(Code::kInvalid, "unknown flag '{}'{}", flag, DidYouMean(flag, known, see));
+    std::string hint = HabitOfFlag(verb.name, flag);
+    if (hint.empty()) hint = DidYouMean(flag, known, see);
+    return Fail(Code::kInvalid, "unknown flag '{}'{}", flag, hint);
   }
   return Fail(Code::kInvalid, "'{}' is one operand too many{}", extras.front(), see);
 }

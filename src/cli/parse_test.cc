@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "cli/habits.h"
+
 namespace godwit::cli {
 namespace {
 
@@ -87,6 +89,17 @@ TEST(ArgsTest, NumbersAreWhole) {
   EXPECT_EQ(*args.Number("--timeout"), 30);
   EXPECT_EQ(*args.Number("--bytes"), std::nullopt);
   EXPECT_EQ(args.Number("--memory").error().ToString(), "--memory wants a whole number, not '12x'");
+}
+
+TEST(HabitsTest, WordsOfOtherPrograms) {
+  EXPECT_EQ(HabitOfVerb("ls"), " (did you mean 'list'?)");
+  EXPECT_EQ(HabitOfVerb("delete"), " (did you mean 'rm'?)");
+  EXPECT_EQ(HabitOfVerb("frob"), "");
+  EXPECT_EQ(HabitOfFlag("logs", "-f"), " (did you mean '--follow'?)");
+  EXPECT_EQ(HabitOfFlag("rm", "-f"), " (leave it out: rm does not ask)");
+  EXPECT_EQ(HabitOfFlag("ps", "-a"), " (leave it out: ps lists all instances)");
+  EXPECT_EQ(HabitOfFlag("list", "-o"), " (did you mean '--json'?)");
+  EXPECT_EQ(HabitOfFlag("list", "--frob"), "");
 }
 
 }  // namespace

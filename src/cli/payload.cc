@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <filesystem>
 #include <istream>
 #include <iterator>
 
@@ -19,6 +20,11 @@ constexpr size_t kMaxPayloadFile =
 Result<std::string> ReadPayload(const std::string& given, std::istream& in) {
   if (given == "-") return std::string(std::istreambuf_iterator<char>(in), {});
   if (!given.starts_with('@')) return given;
+  std::error_code error;
+  if (std::filesystem::is_directory(given.substr(1), error)) {
+    return Fail(Code::kInvalid, "'{}' is a folder (name a file with the JSON, as @event.json)",
+                given.substr(1));
+  }
   GODWIT_TRY(const Fd file, Open(given.substr(1), O_RDONLY));
   return ReadAll(file.get(), kMaxPayloadFile);
 }

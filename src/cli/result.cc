@@ -57,7 +57,9 @@ Result<> Run(const Args& args, Shell& shell) {
     shell.out.Line(payload.body);
   }
   if (!failed) return {};
-  return Fail(Code::kInternal, "the function failed (see `godwit logs {}`)", answer.function);
+  return Fail(Code::kInternal,
+              "cannot invoke '{0}': the function failed in the call '{1}' (see `godwit logs {0}`)",
+              answer.function, id);
 }
 
 }  // namespace

@@ -12,14 +12,18 @@ namespace {
 
 Result<> Run(const Args& args, Shell& shell) {
   boost::json::array removed;
+  Result<> all;
   for (const auto& name : args.All("FUNCTION")) {
     const auto done = shell.node.Send(Ask("DELETE", FunctionPath(name)));
-    if (!done) return Result<>(std::unexpected(done.error())).Within("cannot rm '{}'", name);
+    if (!done) {
+      all = Result<>(std::unexpected(done.error())).Within("cannot rm '{}'", name);
+      break;
+    }
     removed.emplace_back(name);
     if (!shell.out.json()) shell.out.Line(name + " removed");
   }
   if (shell.out.json()) shell.out.Show(boost::json::object{{"removed", removed}});
-  return {};
+  return all;
 }
 
 }  // namespace

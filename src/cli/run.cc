@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/try.h"
+#include "cli/habits.h"
 #include "cli/help.h"
 #include "cli/nearest.h"
 #include "cli/parse.h"
@@ -33,8 +34,9 @@ Result<const Verb*> FindVerb(std::span<const Verb> verbs, std::string_view name)
   if (name.starts_with('-')) {
     return Fail(Code::kInvalid, "cannot run '{}': a verb comes first (see `godwit --help`)", name);
   }
-  return Fail(Code::kInvalid, "cannot run '{}': no such verb{}", name,
-              DidYouMean(name, names, " (see `godwit --help`)"));
+  std::string hint = HabitOfVerb(name);
+  if (hint.empty()) hint = DidYouMean(name, names, " (see `godwit --help`)");
+  return Fail(Code::kInvalid, "cannot run '{}': no such verb{}", name, hint);
 }
 
 // "cannot VERB 'OPERAND': reason". Who names what it could not do is not said to be doing it, too.
@@ -49,7 +51,8 @@ Error Phrase(const Verb& verb, const Args& args, Error error) {
   const bool works_here = !verb.calls_node && verb.operands.empty();
   const bool said = text.starts_with(what + ": ") || (works_here && text.starts_with("cannot ")) ||
                     (!verb.operands.empty() && verb.operands.front().many &&
-                     text.starts_with("cannot " + doing + " '"));
+                     text.starts_with("cannot " + doing + " '")) ||
+                    text.starts_with("cannot invoke '");  // of `result`, which did what it is for
   if (!said) error.Within(what);
   return error;
 }

@@ -63,6 +63,7 @@ TEST(RmTest, RemovesEachAndStopsAtTheFirstThatCannotBe) {
   EXPECT_EQ(heard.err,
             "godwit: cannot rm 'b': Function not found: b (`godwit list` shows the functions)\n");
   EXPECT_EQ(shell.Type({"rm", "a", "c", "--json"}).out, "{\"removed\":[\"a\",\"c\"]}\n");
+  EXPECT_EQ(shell.Type({"rm", "a", "b", "--json"}).out, "{\"removed\":[\"a\"]}\n");
   EXPECT_EQ(shell.Type({"rm"}).exit, 2);
   shell.Type({"rm", "../x"});
   EXPECT_EQ(shell.asked.back(), "DELETE /2015-03-31/functions/..%2Fx")
@@ -207,7 +208,7 @@ TEST(ResultTest, AFailureIsAnErrorWithItsPayload) {
   EXPECT_EQ(heard.out, "{\"errorType\":\"E\"}\n");
   EXPECT_EQ(
       heard.err,
-      "godwit: cannot give the result of 'id-1': the function failed (see `godwit logs f`)\n");
+      "godwit: cannot invoke 'f': the function failed in the call 'id-1' (see `godwit logs f`)\n");
   EXPECT_EQ(shell.Type({"result", "id-2"}).exit, 3);
 }
 

@@ -232,8 +232,20 @@ asio::awaitable<Result<MoveReport>> Local::Resume(InstanceId id) {
 
 asio::awaitable<Result<Diagnosis>> Local::Diagnose(std::string function) {
   GODWIT_CO_TRY(const auto crew, catalogue_.CrewFor(function));
-  GODWIT_CO_TRY(Instance * instance, co_await crew->Awaken());
-  co_return co_await instance->Try();
+  // One whose call waits says most: what stands in the way is often open only in a call.
+  Instance* instance = nullptr;
+  crew->ForEach([&](Instance& one) {
+    if (one.state() == State::kBlocked && !one.moving()) instance = &one;
+  });
+  if (instance == nullptr) {
+    GODWIT_CO_TRY(instance, co_await crew->Awaken());
+  }
+  const InstanceId id = instance->id();
+  const State state = instance->state();
+  GODWIT_CO_TRY(Diagnosis diagnosis, co_await instance->Try());
+  diagnosis.instance = id;
+  diagnosis.state = state;
+  co_return diagnosis;
 }
 
 asio::awaitable<Result<LogText>> Local::Logs(std::string function, LogRange asked) {

@@ -45,9 +45,11 @@ struct Diagnosis {
   std::string function;
   bool checkpoints = false;
   std::vector<std::string>
-      obstacles;  // "fd 5 of process 100 (python3): inotify watch", and what to do
-  uint64_t image_bytes = 0;
+      obstacles;             // "fd 5 of process 100 (python3): inotify watch", and what to do
+  uint64_t image_bytes = 0;  // as CRIU dumps it; on disk it is packed
   Nanos dump_took{};
+  InstanceId instance = {};  // that it was tried on, in this state
+  State state = State::kReady;
 };
 
 // What is asked of a function's log: at most so many bytes, the newest, or those since a place.

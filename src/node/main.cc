@@ -1,8 +1,8 @@
 // The program `godwit`: all verbs, with the one whose work is done here.
-#include "checkpoint/features.h"
 #include "cli/node_verb.h"
 #include "cli/run.h"
 #include "cli/verbs.h"
+#include "node/machine.h"
 #include "node/node.h"
 
 int main(int argc, char** argv) {
@@ -10,6 +10,6 @@ int main(int argc, char** argv) {
   const auto verbs = cli::Verbs(cli::NodeVerb([](const cli::NodeConfig& config, cli::Output&) {
                                   return node::RunNode(config);
                                 }),
-                                [] { return checkpoint::ProbeFeatures(""); });
+                                [] { return node::ProbeMachine(""); });
   return cli::Main(verbs, argc, argv);
 }

@@ -29,6 +29,7 @@
 #include "http/address.h"
 #include "http/server.h"
 #include "node/ground.h"
+#include "node/machine.h"
 #include "sandbox/launch.h"
 #include "sandbox/seccomp.h"
 #include "storage/lock.h"
@@ -91,6 +92,20 @@ Fd PrepareCriu(const cli::NodeConfig& config, functions::Directories& directorie
   }
   directories.kdat = kdat;
   return *std::move(program);
+}
+
+// What the store has that is nothing without its key; empty for a new one.
+Result<std::string> WhatIsHeld(storage::Database& database, const std::string& data) {
+  GODWIT_TRY(const auto functions, functions::AllFunctions(database));
+  GODWIT_TRY(const auto instances, functions::AllInstances(database));
+  size_t files = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(data + "/blobs", error)) {
+    if (entry.is_regular_file(error)) ++files;
+  }
+  if (functions.empty() && instances.empty() && files == 0) return "";
+  return fmt::format("{} functions, {} instances that are put away and {} sealed files",
+                     functions.size(), instances.size(), files);
 }
 
 // Directories and images of instances that the store does not know are what a killed node left
@@ -183,10 +198,12 @@ class Node {
     const ScopeExit close_cgroups([&] { cgroups.Close(); });
     GODWIT_TRY(const std::string boot, NoteBoot(config_.data, directories));
     const auto files = DiskFiles();
-    GODWIT_TRY(const storage::NodeKey key, storage::LoadNodeKey(*files, config_.data, entropy_));
-    GODWIT_TRY(const auto blobs, storage::Blobs::Open(config_.data, key, entropy_));
     GODWIT_TRY(storage::Database database, storage::Database::Open(config_.data + "/godwit.db"));
     GODWIT_TRY(storage::Migrate(database, functions::Migrations()));
+    GODWIT_TRY(const std::string held, WhatIsHeld(database, config_.data));
+    GODWIT_TRY(const storage::NodeKey key,
+               storage::LoadNodeKey(*files, config_.data, entropy_, held));
+    GODWIT_TRY(const auto blobs, storage::Blobs::Open(config_.data, key, entropy_));
     int64_t transitions = 0;
     GODWIT_TRY(transitions, functions::LastTransition(database));
     storage::Journal journal(std::move(database), log_.Named("journal"));
@@ -271,8 +288,7 @@ class Node {
             log_.Info("godwit {} serves {} from '{}'", GODWIT_VERSION,
                       endpoints.empty() ? config_.listen : endpoints.front(), config_.data);
             Notify("READY=1");
-            features =
-                co_await Offload(pool, [&] { return checkpoint::ProbeFeatures(config_.criu); });
+            features = co_await Offload(pool, [&] { return ProbeMachine(config_.criu); });
             co_await signals.async_wait(asio::use_awaitable);
             log_.Info("stops: what runs is put away, what is put away stays");
             Notify("STOPPING=1");

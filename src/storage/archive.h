@@ -10,6 +10,7 @@
 // is wrong here. After a failure the directory is as it was.
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,8 @@ Result<> ExtractZip(std::string_view zip, const std::string& directory,
 
 // All below `directory` as a zip. Equal trees give equal bytes: sorted, without times and owners.
 // Links that stay inside are kept as links; whatever ExtractZip() refuses is refused here already.
-Result<std::string> ZipDirectory(const std::string& directory, const ExtractLimits& limits = {});
+// Files and directories of a name in `leave_out` are, wherever they stand.
+Result<std::string> ZipDirectory(const std::string& directory, const ExtractLimits& limits = {},
+                                 std::span<const std::string_view> leave_out = {});
 
 }  // namespace godwit::storage

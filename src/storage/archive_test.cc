@@ -182,6 +182,26 @@ TEST_F(ArchiveTest, ABombIsStoppedWhileItGrows) {
   EXPECT_FALSE(fs::exists(into_));
 }
 
+TEST_F(ArchiveTest, NamesThatAreLeftOut) {
+  TestDirectory source;
+  for (const char* path : {"in/.git/objects", "in/lib/__pycache__", "in/lib/git"})
+    fs::create_directories(source / path);
+  for (const char* path :
+       {".git/HEAD", "lib/__pycache__/a.pyc", "lib/a.py", "lib/.git", ".gitignore"})
+    WriteFile(source / (std::string("in/") + path), "x");
+  const std::string_view names[] = {".git", "__pycache__"};
+  const auto zip = ZipDirectory(source / "in", {}, names);
+  ASSERT_TRUE(zip.has_value());
+  ASSERT_TRUE(Extract(*zip).has_value());
+  std::vector<std::string> there;
+  for (const auto& entry : fs::recursive_directory_iterator(into_))
+    there.push_back(entry.path().lexically_relative(into_));
+  EXPECT_THAT(there, testing::UnorderedElementsAre(".gitignore", "lib", "lib/a.py", "lib/git"));
+  const auto empty = ZipDirectory(source / "in/.git/objects");
+  ASSERT_FALSE(empty.has_value());
+  EXPECT_THAT(empty.error().ToString(), testing::HasSubstr("the folder is empty"));
+}
+
 TEST_F(ArchiveTest, DamageIsSeen) {
   const std::string good = MakeZip({{.name = "a", .body = "body"}, {.name = "b", .body = "more"}});
   for (const std::string& zip : {std::string(), std::string("PK"), std::string(1000, 'x'),

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kBusyMillis = 5000;
 // The log of changes is cut back to this when it has been emptied into the file.
-constexpr std::string_view kSettings =
+constexpr std::string_view kSettings =  // ends with a zero
     "PRAGMA journal_mode = WAL;"
     "PRAGMA synchronous = FULL;"
     "PRAGMA foreign_keys = ON;"
@@ -35,7 +35,8 @@ Result<Database> Database::Open(const std::string& path) {
   Database database(made);
   if (answer != SQLITE_OK) return std::unexpected(SqliteError(made, answer, "open"));
   sqlite3_busy_timeout(made, kBusyMillis);
-  GODWIT_TRY(database.Execute(kSettings));
+  const int set = sqlite3_exec(made, kSettings.data(), nullptr, nullptr, nullptr);
+  if (set != SQLITE_OK) return std::unexpected(SqliteError(made, set, "open"));
   return database;
 }
 

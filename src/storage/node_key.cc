@@ -28,13 +28,20 @@ Digest NodeKey::Derive(std::string_view purpose) const {
   return HashPieces(bytes_, std::span(&purpose, 1));
 }
 
-Result<NodeKey> LoadNodeKey(Files& files, const std::string& directory, Entropy& entropy) {
+Result<NodeKey> LoadNodeKey(Files& files, const std::string& directory, Entropy& entropy,
+                            const std::string& holds) {
   const std::string path = directory + "/node.key";
   std::string bytes;
   const ScopeExit wipe([&] { sodium_memzero(bytes.data(), bytes.size()); });
   struct stat st = {};
   if (::stat(path.c_str(), &st) != 0) {
     if (errno != ENOENT) return FailErrno(errno, "cannot look at the node key '{}'", path);
+    if (!holds.empty()) {
+      return Fail(Code::kNotFound,
+                  "cannot use the node key '{}': it is not there, and the store holds {} that need "
+                  "it (put it back from a backup; or give up what is in the store and remove '{}')",
+                  path, holds, directory);
+    }
     bytes = entropy.Bytes(NodeKey::kBytes);
     GODWIT_TRY(files.Write(path, bytes, Durability::kDurable).Within("cannot make the node key"));
     return KeyOf(bytes);

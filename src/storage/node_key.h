@@ -4,8 +4,9 @@
 //
 // Whoever has it can read the store; without it nothing in the store can be read again. It is made
 // at the first start, durable before anything is sealed with it, and never written elsewhere.
-// Threads: values; LoadNodeKey() at start-up. Failure: kInvalid for a file of another size, kDenied
-// for one that others may read, kNoSpace and so on by errno; each says what to do.
+// Threads: values; LoadNodeKey() at start-up. Failure: kNotFound for one that has gone, kInvalid
+// for a file of another size, kDenied for one that others may read, kNoSpace and so on by errno;
+// each says what to do.
 #include <array>
 #include <string>
 #include <string_view>
@@ -35,7 +36,10 @@ class NodeKey {
   std::array<unsigned char, kBytes> bytes_;
 };
 
-// Reads the key of the store in `directory`, or makes it if there is none.
-Result<NodeKey> LoadNodeKey(Files& files, const std::string& directory, Entropy& entropy);
+// Reads the key of the store in `directory`, or makes it if there is none. `holds` says what the
+// store has already, such as "2 functions", and is empty for a new one: for what is there a new key
+// would be of no use.
+Result<NodeKey> LoadNodeKey(Files& files, const std::string& directory, Entropy& entropy,
+                            const std::string& holds = "");
 
 }  // namespace godwit::storage

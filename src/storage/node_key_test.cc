@@ -53,5 +53,20 @@ TEST_F(NodeKeyTest, RefusesWhatItCannotTrust) {
   }
 }
 
+TEST_F(NodeKeyTest, OneThatHasGoneIsNotReplaced) {
+  const auto refused = LoadNodeKey(*files_, directory_.path(), entropy_, "2 functions");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code(), Code::kNotFound);
+  EXPECT_EQ(
+      refused.error().ToString(),
+      "cannot use the node key '" + path_ +
+          "': it is not there, and the store holds 2 functions that need it (put it back from "
+          "a backup; or give up what is in the store and remove '" +
+          directory_.path() + "')");
+  EXPECT_FALSE(files_->Size(path_).has_value());
+  ASSERT_TRUE(Load().has_value());
+  EXPECT_TRUE(LoadNodeKey(*files_, directory_.path(), entropy_, "2 functions").has_value());
+}
+
 }  // namespace
 }  // namespace godwit::storage

@@ -31,11 +31,16 @@ struct EntryFreed {
 
 // Sorted by name, so that a directory comes before what is in it.
 Result<std::vector<std::string>> PathsBelow(const std::string& directory,
-                                            const ExtractLimits& limits) {
+                                            const ExtractLimits& limits,
+                                            std::span<const std::string_view> leave_out) {
   std::error_code error;
   std::vector<std::string> paths;
   for (fs::recursive_directory_iterator it(directory, error), end; !error && it != end;
        it.increment(error)) {
+    if (std::ranges::find(leave_out, it->path().filename().string()) != leave_out.end()) {
+      it.disable_recursion_pending();
+      continue;
+    }
     paths.push_back(it->path().lexically_relative(directory));
     if (paths.size() > limits.entries) {
       return Fail(Code::kTooLarge, "it holds more than {} files and directories (deploy less)",
@@ -113,8 +118,10 @@ class Zip {
   std::unique_ptr<struct archive, WriterFreed> writer_;  // the last member: it writes to bytes_
 };
 
-Result<std::string> ZipAll(const std::string& directory, const ExtractLimits& limits) {
-  GODWIT_TRY(const auto paths, PathsBelow(directory, limits));
+Result<std::string> ZipAll(const std::string& directory, const ExtractLimits& limits,
+                           std::span<const std::string_view> leave_out) {
+  GODWIT_TRY(const auto paths, PathsBelow(directory, limits, leave_out));
+  if (paths.empty()) return Fail(Code::kInvalid, "the folder is empty (put code into it)");
   const Utf8Locale utf8;
   Zip zip(directory, limits);
   for (const auto& path : paths) {
@@ -125,8 +132,9 @@ Result<std::string> ZipAll(const std::string& directory, const ExtractLimits& li
 
 }  // namespace
 
-Result<std::string> ZipDirectory(const std::string& directory, const ExtractLimits& limits) {
-  return ZipAll(directory, limits).Within("cannot zip '{}'", directory);
+Result<std::string> ZipDirectory(const std::string& directory, const ExtractLimits& limits,
+                                 std::span<const std::string_view> leave_out) {
+  return ZipAll(directory, limits, leave_out).Within("cannot zip '{}'", directory);
 }
 
 }  // namespace godwit::storage
