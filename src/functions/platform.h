@@ -8,6 +8,7 @@
 // calls (Lambda: TooManyRequestsException), kNoSpace, kClosing.
 #include <boost/asio/awaitable.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
