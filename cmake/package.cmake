@@ -42,7 +42,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # Without CRIU functions run but are not put away; Debian 12's own is too old (scripts/build-criu).
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "criu (>= 4.1), python3")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "criu (>= 4.1), nftables, python3")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "nodejs (>= 18)")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
