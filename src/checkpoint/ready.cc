@@ -118,8 +118,9 @@ std::optional<std::string> ReadyOf(int inside, int outside, const std::vector<Aw
 
 Result<std::optional<Ready>> FindReady([[maybe_unused]] const std::string& images,
                                        [[maybe_unused]] const std::map<int, int>& outside,
-                                       [[maybe_unused]] const Peek& peek) {
+                                       [[maybe_unused]] const Peek& peek, const std::string& come) {
   std::optional<Ready> found;
+  if (!come.empty()) found = Ready{come};
 #ifdef __x86_64__
   bool can_go_on = true;
   GODWIT_TRY(const auto tree, ReadTree(images));

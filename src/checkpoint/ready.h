@@ -22,8 +22,8 @@ struct Ready {
   bool can_go_on = true;
 };
 
-// `outside` maps pids inside to pids on the host.
+// `outside` maps pids inside to pids on the host. `come`, if not empty, has come already.
 Result<std::optional<Ready>> FindReady(const std::string& images, const std::map<int, int>& outside,
-                                       const Peek& peek);
+                                       const Peek& peek, const std::string& come = "");
 
 }  // namespace godwit::checkpoint

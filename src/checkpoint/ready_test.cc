@@ -64,14 +64,23 @@ class ReadyTest : public testing::Test {
     const auto peek = [](int, uint64_t address, size_t size) {
       return PeekProcess(::getpid(), address, size);
     };
-    auto found = FindReady(images_, {{100, ::getpid()}}, peek);
+    auto found = FindReady(images_, {{100, ::getpid()}}, peek, come_);
     EXPECT_TRUE(found.has_value());
     return found ? *std::move(found) : std::nullopt;
   }
 
   std::array<int, 2> pipe_{};
-  std::string images_;
+  std::string images_, come_;
 };
+
+TEST_F(ReadyTest, WhatHasComeOtherwiseIsTold) {
+  come_ = "a packet has come";
+  const auto found = Find(SYS_read, pipe_[0]);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->what, "a packet has come");
+  EXPECT_TRUE(found->can_go_on);
+  EXPECT_FALSE(Find(SYS_nanosleep, 0, 0, -EINTR)->can_go_on);
+}
 
 TEST_F(ReadyTest, AReaderIsReadyWhenThereIsSomethingToRead) {
   EXPECT_FALSE(Find(SYS_read, pipe_[0]));

@@ -177,10 +177,10 @@ class Suspension {
   Result<> CheckReady(const std::map<int, int>& outside, const checkpoint::Peek& peek) {
     if (!has_call_ || due_at_once) return {};
     int looks = GODWIT_FAULT_FAILS(kLastMoment) ? kLastMomentLooks : 0;
-    GODWIT_TRY(auto ready, checkpoint::FindReady(self_.Staging(), outside, peek));
+    GODWIT_TRY(auto ready, checkpoint::FindReady(self_.Staging(), outside, peek, come_));
     for (; looks > 0 && !ready; --looks) {
       std::this_thread::sleep_for(kLook);
-      GODWIT_TRY(ready, checkpoint::FindReady(self_.Staging(), outside, peek));
+      GODWIT_TRY(ready, checkpoint::FindReady(self_.Staging(), outside, peek, come_));
     }
     if (!ready) return {};
     due_at_once = !ready->can_go_on;
@@ -211,9 +211,9 @@ class Suspension {
     std::error_code ignored;
     std::filesystem::remove(self_.Staging() + "/timens-0.img", ignored);
     InstanceFacts& facts = kept.facts;
-    GODWIT_TRY(ReadProcesses(facts, dumped));
     GODWIT_TRY(ReadSockets(facts));
     GODWIT_TRY(OnLoop([&] { return AskInstance(facts); }));
+    GODWIT_TRY(ReadProcesses(facts, dumped));
     facts.instance = self_.id_;
     facts.function = self_.function_;
     facts.uid = self_.uid_;
@@ -234,10 +234,7 @@ class Suspension {
       facts.awake = self_.AwakeTime();
     }
     facts.address = self_.link_.address();
-    if (self_.link_.Expect(facts.ears) && has_call_ && !due_at_once) {
-      runs_on = true;
-      return godwit::Fail(Code::kBusy, "a packet has come for it");
-    }
+    if (self_.link_.Expect(facts.ears)) come_ = "a packet has come for it";
     GODWIT_TRY(facts.sessions, self_.endpoint_->Save());
     return {};
   }
@@ -310,6 +307,7 @@ class Suspension {
   const bool blocked_;
   const bool has_call_;
   const SteadyTime still_since_;
+  std::string come_;  // to its link, in the last moment
   Nanos clock_{};
   WallTime wall_;
   bool read_ = false;  // the staged image and /tmp
