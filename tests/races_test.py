@@ -90,6 +90,28 @@ class Races(unittest.TestCase):
             self.assertEqual(node.ok("invoke", "holds", "{}"), "0")
             self.assertNotEqual(node.ps()[0]["instance"], old)
 
+    def test_moved_by_hand_at_any_moment(self):
+        """Also between the function's word and its arrival: what it has said is heard."""
+        with harness.Node("--blocked-after", "150ms").start() as node:
+            node.deploy("laps", "races", "handler.laps", timeout=60)
+            event = '{"laps":2,"seconds":0.05}'
+            calls = [node.later("invoke", "laps", event)]
+            done = 0
+            while done < 120:
+                if len(calls) < 3:
+                    calls.append(node.later("invoke", "laps", event))
+                for row in random.sample(rows := node.ps(), min(2, len(rows))):
+                    verb = "resume" if row["state"] == "SUSPENDED" else "suspend"
+                    node.request("POST", f"/godwit/v1/instances/{row['instance']}/{verb}")
+                for call in [call for call in calls if call.done()]:
+                    calls.remove(call)
+                    self.assertEqual(len(json.loads(call.result().out)), 2)
+                    done += 1
+            for row in node.ps(state="SUSPENDED", reason="by hand"):
+                node.godwit("resume", row["instance"], quiet=True)
+            for call in calls:
+                self.assertEqual(len(json.loads(call.result(30).out)), 2)
+
     def test_a_trial_while_the_node_stops(self):
         with harness.Node("--blocked-after", "20s").start() as node:
             node.deploy("holds", "races", "handler.hold", memory=512, timeout=60)

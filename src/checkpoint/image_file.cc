@@ -42,6 +42,12 @@ Result<ImageFile> ParseImageFile(const std::string& name, std::string_view bytes
   return file;
 }
 
+Result<size_t> EndOfFirstEntry(const std::string& name, std::string_view bytes) {
+  if (bytes.size() < 12 || bytes.size() - 12 < Word(bytes, 8))
+    return Fail(Code::kCorrupt, "'{}' ends before its first entry does", name);
+  return 12 + size_t{Word(bytes, 8)};
+}
+
 std::string FormatImageFile(const ImageFile& file) {
   std::string bytes;
   Append(bytes, kCommonMagic);

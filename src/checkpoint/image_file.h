@@ -19,6 +19,8 @@ struct ImageFile {
 };
 
 Result<ImageFile> ParseImageFile(const std::string& name, std::string_view bytes);
+// Where the first entry ends, of a file that goes on with something else.
+Result<size_t> EndOfFirstEntry(const std::string& name, std::string_view bytes);
 std::string FormatImageFile(const ImageFile& file);
 
 Result<ImageFile> ReadImageFile(const std::string& path);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <sstream>
 
@@ -22,7 +23,8 @@ namespace {
 constexpr int kInetSocket = 4;  // of File::type
 constexpr uint32_t kListening = 10, kClosed = 7;
 constexpr uint32_t kLoopback = 127;
-constexpr size_t kTable = 4 << 20;  // bytes of a table in /proc/PID/net
+constexpr size_t kQueues = 64 << 20;  // bytes of a connection's image
+constexpr size_t kTable = 4 << 20;    // bytes of a table in /proc/PID/net
 
 // IPv4, also as IPv6 maps it (RFC 4291, 2.5.5.2); nothing for other addresses.
 template <typename Words>
@@ -35,24 +37,36 @@ std::optional<uint32_t> Ipv4(uint32_t family, const Words& words) {
   return mapped ? std::optional(ntohl(words[3])) : std::nullopt;
 }
 
-Result<> ReadStream(const std::string& images, uint32_t inode, SocketInImage& socket) {
+// An entry, and then the bytes of both queues as they are.
+struct Stream {
+  image::TcpStream entry;
+  std::string sent;  // and not acknowledged
+};
+
+Result<std::optional<Stream>> ReadStream(const std::string& images, uint32_t inode) {
   const std::string path = fmt::format("{}/tcp-stream-{:x}.img", images, inode);
-  if (!std::filesystem::exists(path)) return {};
-  GODWIT_TRY(const ImageFile file, ReadImageFile(path));
-  if (file.entries.empty()) return Fail(Code::kCorrupt, "'{}' holds no entry", path);
-  GODWIT_TRY(const auto stream, ParseEntry<image::TcpStream>(path, file.entries.front()));
-  socket.next = stream.inq_seq();
-  const uint32_t scale = std::min(stream.rcv_wscale(), 14U);
-  socket.window = static_cast<uint16_t>(std::min(stream.rcv_wnd() >> scale, 0xffffU));
-  return {};
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  GODWIT_TRY(const Fd fd, Open(path, O_RDONLY));
+  GODWIT_TRY(const std::string bytes, ReadAll(fd.get(), kQueues).Within("cannot read '{}'", path));
+  GODWIT_TRY(const size_t end, EndOfFirstEntry(path, bytes));
+  GODWIT_TRY(const ImageFile file, ParseImageFile(path, std::string_view(bytes).substr(0, end)));
+  Stream stream;
+  GODWIT_TRY(stream.entry, ParseEntry<image::TcpStream>(path, file.entries.front()));
+  const uint64_t received = end + uint64_t{stream.entry.inq_len()};
+  if (bytes.size() < received + stream.entry.outq_len())
+    return Fail(Code::kCorrupt, "'{}' ends in the middle of a queue", path);
+  stream.sent = bytes.substr(received, stream.entry.outq_len());
+  return stream;
 }
 
-}  // namespace
+bool IsLoopback(uint32_t address) { return address >> 24 == kLoopback; }
 
-Result<std::vector<SocketInImage>> ReadSockets(const std::string& images) {
-  std::vector<SocketInImage> sockets;
+// Calls `each` with every socket of IPv4, its own address and its peer's.
+Result<> ForSockets(
+    const std::string& images,
+    const std::function<Result<>(const image::InetSocket&, uint32_t, uint32_t)>& each) {
   const std::string path = images + "/files.img";
-  if (!std::filesystem::exists(path)) return sockets;
+  if (!std::filesystem::exists(path)) return {};
   GODWIT_TRY(const ImageFile file, ReadImageFile(path));
   for (const auto& bytes : file.entries) {
     GODWIT_TRY(const auto entry, ParseEntry<image::File>(path, bytes));
@@ -60,20 +74,60 @@ Result<std::vector<SocketInImage>> ReadSockets(const std::string& images) {
     const auto& isk = entry.isk();
     const auto own = Ipv4(isk.family(), isk.src_addr());
     const auto peer = Ipv4(isk.family(), isk.dst_addr());
-    const bool datagrams = isk.proto() == IPPROTO_UDP;
-    if (!own || !peer || *own >> 24 == kLoopback || isk.src_port() == 0) continue;
-    if (!datagrams && (isk.proto() != IPPROTO_TCP || isk.state() == kClosed)) continue;
-    SocketInImage socket;
-    socket.datagrams = datagrams;
-    socket.port = static_cast<uint16_t>(isk.src_port());
-    if (isk.state() != kListening) {
-      socket.peer = *peer;
-      socket.peer_port = static_cast<uint16_t>(isk.dst_port());
-    }
-    if (!datagrams) GODWIT_TRY(ReadStream(images, isk.ino(), socket));
-    sockets.push_back(socket);
+    if (own && peer) GODWIT_TRY(each(isk, *own, *peer));
   }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<SocketInImage>> ReadSockets(const std::string& images) {
+  std::vector<SocketInImage> sockets;
+  GODWIT_TRY(ForSockets(
+      images, [&](const image::InetSocket& isk, uint32_t own, uint32_t peer) -> Result<> {
+        const bool datagrams = isk.proto() == IPPROTO_UDP;
+        if (IsLoopback(own) || isk.src_port() == 0) return {};
+        if (!datagrams && (isk.proto() != IPPROTO_TCP || isk.state() == kClosed)) return {};
+        SocketInImage socket;
+        socket.datagrams = datagrams;
+        socket.port = static_cast<uint16_t>(isk.src_port());
+        if (isk.state() != kListening) {
+          socket.peer = peer;
+          socket.peer_port = static_cast<uint16_t>(isk.dst_port());
+        }
+        std::optional<Stream> stream;
+        if (!datagrams) {
+          GODWIT_TRY(stream, ReadStream(images, isk.ino()));
+        }
+        if (stream) {
+          socket.next = stream->entry.inq_seq();
+          socket.unacknowledged = stream->entry.outq_len();
+          const uint32_t scale = std::min(stream->entry.rcv_wscale(), 14U);
+          socket.window =
+              static_cast<uint16_t>(std::min(stream->entry.rcv_wnd() >> scale, 0xffffU));
+        }
+        sockets.push_back(socket);
+        return {};
+      }));
   return sockets;
+}
+
+Result<std::map<uint16_t, Unacknowledged>> ReadUnacknowledged(const std::string& images,
+                                                              uint16_t port) {
+  std::map<uint16_t, Unacknowledged> found;
+  GODWIT_TRY(ForSockets(
+      images, [&](const image::InetSocket& isk, uint32_t own, uint32_t peer) -> Result<> {
+        if (isk.proto() != IPPROTO_TCP || !IsLoopback(own) || !IsLoopback(peer) ||
+            isk.dst_port() != port) {
+          return {};
+        }
+        GODWIT_TRY(auto stream, ReadStream(images, isk.ino()));
+        if (!stream || stream->sent.empty()) return {};
+        found[static_cast<uint16_t>(isk.src_port())] = {
+            stream->entry.outq_seq() - stream->entry.outq_len(), std::move(stream->sent)};
+        return {};
+      }));
+  return found;
 }
 
 std::vector<uint16_t> UnreadDatagrams(int pid) {

@@ -6,6 +6,7 @@
 // kCorrupt for an image that cannot be read. Source: CRIU's sk-inet and tcp-stream images
 // (criu.org/Images).
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,15 +15,25 @@
 namespace godwit::checkpoint {
 
 struct SocketInImage {
-  bool datagrams = false;  // UDP, else TCP
-  uint16_t port = 0;       // its own
-  uint32_t peer = 0;       // IPv4 in the order of this machine; 0: anybody
-  uint16_t peer_port = 0;  // 0: any
-  uint32_t next = 0;       // TCP: the sequence number that it waits for
-  uint16_t window = 0;     // TCP: as it was announced last, unscaled
+  bool datagrams = false;       // UDP, else TCP
+  uint16_t port = 0;            // its own
+  uint32_t peer = 0;            // IPv4 in the order of this machine; 0: anybody
+  uint16_t peer_port = 0;       // 0: any
+  uint32_t next = 0;            // TCP: the sequence number that it waits for
+  uint16_t window = 0;          // TCP: as it was announced last, unscaled
+  uint32_t unacknowledged = 0;  // TCP: bytes sent that its peer may not have
 };
 
 Result<std::vector<SocketInImage>> ReadSockets(const std::string& images);
+
+// What a connection of the loopback has sent and nobody has acknowledged.
+struct Unacknowledged {
+  uint32_t sequence = 0;  // of the first byte
+  std::string bytes;
+};
+// Of those to `port` that have any, by their own port.
+Result<std::map<uint16_t, Unacknowledged>> ReadUnacknowledged(const std::string& images,
+                                                              uint16_t port);
 
 // Ports of `pid`'s network namespace at which datagrams wait that nobody has read: CRIU drops them.
 std::vector<uint16_t> UnreadDatagrams(int pid);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <list>
 
 #include "base/fd.h"
@@ -64,6 +65,9 @@ TEST_F(Sockets, AConnectionIsReadWithWhatItWaitsFor) {
   stream.set_inq_seq(4711);
   stream.set_rcv_wscale(7);
   stream.set_rcv_wnd(64128);
+  stream.set_inq_len(0);
+  stream.set_outq_len(0);
+  stream.set_outq_seq(0);
   ASSERT_TRUE(
       WriteImageFile(images + "/tcp-stream-abc.img", {kMagic, {stream.SerializeAsString()}}));
   const auto read = Read();
@@ -74,6 +78,30 @@ TEST_F(Sockets, AConnectionIsReadWithWhatItWaitsFor) {
   EXPECT_EQ(read[0].peer_port, 1883);
   EXPECT_EQ(read[0].next, 4711u);
   EXPECT_EQ(read[0].window, 501);
+}
+
+TEST_F(Sockets, WhatTheRuntimeSaidAndNobodyHeardIsRead) {
+  Add(IPPROTO_TCP, kEstablished, 0x7f000001, 40000, 0x7f000001, 9001);
+  Add(IPPROTO_TCP, kEstablished, 0x7f000001, 40001, 0x7f000001, 80).set_ino(0xdef);
+  Read();
+  image::TcpStream stream;
+  stream.set_inq_len(3);
+  stream.set_inq_seq(1);
+  stream.set_outq_len(5);
+  stream.set_outq_seq(2);  // the numbers have gone round
+  for (const auto* inode : {"abc", "def"}) {
+    const std::string path = images + "/tcp-stream-" + inode + ".img";
+    ASSERT_TRUE(WriteImageFile(path, {kMagic, {stream.SerializeAsString()}}));
+    std::ofstream(path, std::ios::app) << "inqHELLO";
+  }
+  const auto unheard = ReadUnacknowledged(images, 9001);
+  ASSERT_TRUE(unheard) << unheard.error().ToString();
+  ASSERT_EQ(unheard->size(), 1u);
+  EXPECT_EQ(unheard->at(40000).sequence, 0xfffffffdu);
+  EXPECT_EQ(unheard->at(40000).bytes, "HELLO");
+  std::filesystem::resize_file(images + "/tcp-stream-abc.img",
+                               std::filesystem::file_size(images + "/tcp-stream-abc.img") - 1);
+  EXPECT_EQ(ReadUnacknowledged(images, 9001).error().code(), Code::kCorrupt);
 }
 
 TEST_F(Sockets, AListenerHearsAnybody) {

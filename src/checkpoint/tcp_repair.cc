@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -16,6 +17,7 @@
 namespace godwit::checkpoint {
 namespace {
 
+constexpr size_t kPiece = 32 << 10;  // bytes
 constexpr int kRepairOn = 1;
 constexpr int kRepairOffSilently = -1;  // TCP_REPAIR_OFF_NO_WP: without a window probe
 constexpr int kNoQueue = 0;
@@ -160,6 +162,18 @@ Result<> RebuildTcp(int socket, const TcpState& state) {
   const tcp_repair_window window = {state.window_update, state.send_window, state.max_window,
                                     state.receive_window, state.receive_window_update};
   GODWIT_TRY(Set(socket, TCP_REPAIR_WINDOW, window, "set the window"));
+  return LeaveRepair(socket);
+}
+
+Result<> PutReceived(int socket, std::string_view bytes) {
+  GODWIT_TRY(Set(socket, TCP_REPAIR, kRepairOn, "enter repair"));
+  GODWIT_TRY(Set(socket, TCP_REPAIR_QUEUE, kReceiveQueue, "choose a queue"));
+  while (!bytes.empty()) {
+    const ssize_t put = ::send(socket, bytes.data(), std::min(bytes.size(), kPiece), MSG_DONTWAIT);
+    if (put <= 0) break;
+    bytes.remove_prefix(static_cast<size_t>(put));
+  }
+  GODWIT_TRY(Set(socket, TCP_REPAIR_QUEUE, kNoQueue, "choose a queue"));
   return LeaveRepair(socket);
 }
 

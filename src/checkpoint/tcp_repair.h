@@ -10,6 +10,7 @@
 // waits until all that was sent is acknowledged. Threads: any; a socket is used by one at a time.
 // Failure: kBusy if data is in flight, kUnsupported if the kernel refuses.
 #include <cstdint>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -45,6 +46,9 @@ Result<> Undeafen(int socket);
 Result<TcpState> SaveTcp(int socket);
 // Leaves repair mode without a probe: the connection goes on.
 Result<> LeaveRepair(int socket);
+// Puts `bytes` into the connection's receive queue, as if they had arrived; as many of them as it
+// has room for, for the peer sends the others again.
+Result<> PutReceived(int socket, std::string_view bytes);
 // Turns `socket`, fresh and made in the right network namespace, into the saved end.
 Result<> RebuildTcp(int socket, const TcpState& state);
 

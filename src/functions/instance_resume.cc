@@ -15,6 +15,7 @@
 #include "checkpoint/criu.h"
 #include "checkpoint/image.h"
 #include "checkpoint/inside.h"
+#include "checkpoint/sockets.h"
 #include "checkpoint/tcp_repair.h"
 #include "checkpoint/timers.h"
 #include "checkpoint/waits.h"
@@ -94,6 +95,8 @@ class Resumption {
     auto [driver, image, connections] = co_await (StartDriver() && Fetch() && Connections());
     if (!driver) co_return std::unexpected(std::move(driver).error());
     if (!image) co_return std::unexpected(std::move(image).error());
+    if (connections && !facts_.sessions.empty())
+      co_return co_await Offload(work_.pool, [&] { return HandOver(); });
     co_return connections;
   }
 
@@ -167,6 +170,23 @@ class Resumption {
       sockets_.push_back(*std::move(socket));
     }
     co_return Result<>{};
+  }
+
+  // What the function said while the node was deaf already, its kernel would say again, but only
+  // after a second, and until then the function waits for an answer.
+  Result<> HandOver() {
+    GODWIT_TRY(const auto unheard,
+               checkpoint::ReadUnacknowledged(self_.Staging(), sandbox::kRuntimeApiPort));
+    for (size_t i = 0; i < sockets_.size(); ++i) {
+      const checkpoint::TcpState& tcp = facts_.sessions[i].tcp;
+      const auto found = unheard.find(tcp.peer_port);
+      if (found == unheard.end()) continue;
+      const uint32_t heard = tcp.receive_sequence - found->second.sequence;
+      if (heard >= found->second.bytes.size()) continue;
+      GODWIT_TRY(checkpoint::PutReceived(sockets_[i].get(),
+                                         std::string_view(found->second.bytes).substr(heard)));
+    }
+    return {};
   }
 
   asio::awaitable<Result<>> Journal(std::promise<Result<>>& word) {

@@ -250,6 +250,8 @@ class Suspension {
     if (!self_.link_.address()) return {};
     GODWIT_TRY(const auto sockets, checkpoint::ReadSockets(self_.Staging()));
     for (const auto& socket : sockets) {
+      // If it is lost on its way, nobody would send it again, and nobody would ever answer.
+      if (socket.unacknowledged > 0) come_ = "what it has sent is not acknowledged yet";
       facts.ears.push_back({socket.datagrams ? network::Protocol::kUdp : network::Protocol::kTcp,
                             socket.port, network::Address{socket.peer}, socket.peer_port,
                             socket.next, socket.window});
