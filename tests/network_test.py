@@ -5,7 +5,6 @@ import os
 import random
 import socket
 import subprocess
-import sys
 import threading
 import time
 import unittest
@@ -13,11 +12,6 @@ import unittest
 import harness
 
 GATEWAY = "169.254.1.1"
-
-if os.geteuid() == 0 and "GODWIT_OWN_NETWORK" not in os.environ:
-    # A network of its own for all of it: the node, its functions, and those they speak to.
-    os.environ["GODWIT_OWN_NETWORK"] = "1"
-    os.execvp("unshare", ["unshare", "--net", sys.executable, "-B", *sys.argv])
 
 
 class Peer:
@@ -52,10 +46,6 @@ class Peer:
 
 
 class Network(unittest.TestCase):
-
-    @classmethod
-    def setUpClass(cls):
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
     def setUp(self):
         self.node = harness.Node("--blocked-after", "300ms", "--idle-after", "400ms").start()
@@ -256,4 +246,4 @@ class Network(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    harness.main()
+    harness.main(own_network=True)
