@@ -34,7 +34,10 @@ class Examples(harness.NodeCase):
     def session(cls, folder):
         typed, printed, *_ = blocks_of((folder / "README.md").read_text(encoding="utf-8"))
         env = harness.environment(GODWIT_ENDPOINT=cls.node.endpoint, PATH=cls.path)
-        done = harness.run(["bash", "-e", "-c", typed], cwd=cls.node.home, env=env)
+        # What it starts in the background ends with it, whatever happens; timeout(1) tells all.
+        typed = f"trap 'kill $(jobs -p) 2>&- || :' EXIT\n{typed}"
+        done = harness.run(["setpriv", "--pdeathsig", "TERM", "timeout", "--kill-after", "10",
+                            "200", "bash", "-e", "-c", typed], cwd=cls.node.home, env=env)
         return printed, done
 
     def check(self, name):
@@ -65,6 +68,14 @@ class Examples(harness.NodeCase):
         done = self.check("native")
         self.assertGreater(done.seconds, 20)
 
+    def test_door_watch(self):
+        done = self.check("door-watch")
+        self.assertRegex(done.out, r"door-watch +SUSPENDED +0 B ")
+
+    def test_order_desk(self):
+        done = self.check("order-desk")
+        self.assertRegex(done.out, r"order-desk +SUSPENDED +0 B ")
+
     def test_every_example_is_tried(self):
         tried = {name.removeprefix("test_").replace("_", "-") for name in dir(self)
                  if name.startswith("test_")}
@@ -72,4 +83,4 @@ class Examples(harness.NodeCase):
 
 
 if __name__ == "__main__":
-    harness.main()
+    harness.main(own_network=True)
