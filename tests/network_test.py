@@ -91,6 +91,17 @@ class Network(unittest.TestCase):
             self.assertEqual(peer.say("bye")[0], "")
             self.assertEqual(len(json.loads(call.result(20).out)), 41)
 
+    def test_who_is_woken_before_its_time_is_put_away_again(self):
+        self.deploy("patient", "patient")
+        with Peer() as peer:
+            call = self.node.later("invoke", "patient",
+                                   json.dumps({"host": GATEWAY, "port": peer.port}))
+            self.assertEqual(peer.accept(), "here")
+            for text in ("one", "two", "bye"):
+                self.assertIsNotNone(self.put_away("patient")["wakes_at"])
+                self.assertEqual(peer.say(text)[0], str(len(text)))
+            self.assertEqual(json.loads(call.result(20).out), ["one", "two", "bye"])
+
     def test_the_end_of_a_connection_wakes(self):
         self.deploy("streams", "stream")
         with Peer() as peer:

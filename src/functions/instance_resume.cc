@@ -278,6 +278,8 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
     co_return std::unexpected(std::move(ready).error());
   }
   co_await resumption.Adopt();
+  // One that is back for a callback or a packet will go on at once: it is not early.
+  const bool early = kept_->facts.deadline && !IsDue();
   if (const auto delivered = link_.Deliver(); !delivered)
     log_line_.Error("{}", delivered.error().ToString());
   obstacle_.clear();
@@ -290,13 +292,11 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   LearnResumeCost(report.took);
   report.memory_after = sandbox_->cgroup().MemoryBytes();
   const storage::BlobId image = kept_->image;
-  // One that is back for a callback or a packet will go on at once: it is not early.
-  const bool waits = kept_->facts.deadline && !IsDue();
-  due_ = waits ? SteadyTime{*kept_->facts.deadline - clock_offset_} : SteadyTime{};
+  due_ = early ? SteadyTime{*kept_->facts.deadline - clock_offset_} : SteadyTime{};
   kept_.reset();
-  const bool early = due_ > call_started_ && due_ - call_started_ < kMostEarly;
+  const bool soon = due_ > call_started_ && due_ - call_started_ < kMostEarly;
   clock_stood_ = true;
-  StartClock(early ? due_ : call_started_);
+  StartClock(soon ? due_ : call_started_);
   Settled();
   tidying_ = true;
   static_cast<void>(gate_.Spawn(Tidy(image)));
