@@ -279,7 +279,7 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   }
   co_await resumption.Adopt();
   // One that is back for a callback or a packet will go on at once: it is not early.
-  const bool early = kept_->facts.deadline && !IsDue();
+  const bool waits = kept_->facts.deadline && !IsDue();
   if (const auto delivered = link_.Deliver(); !delivered)
     log_line_.Error("{}", delivered.error().ToString());
   obstacle_.clear();
@@ -292,11 +292,13 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   LearnResumeCost(report.took);
   report.memory_after = sandbox_->cgroup().MemoryBytes();
   const storage::BlobId image = kept_->image;
-  due_ = early ? SteadyTime{*kept_->facts.deadline - clock_offset_} : SteadyTime{};
+  due_ = waits ? SteadyTime{*kept_->facts.deadline - clock_offset_} : SteadyTime{};
   kept_.reset();
-  const bool soon = due_ > call_started_ && due_ - call_started_ < kMostEarly;
+  // Long before its time it is back by hand: it may be put away again.
+  const bool early = due_ > call_started_ && due_ - call_started_ < kMostEarly;
+  if (!early) due_ = {};
   clock_stood_ = true;
-  StartClock(soon ? due_ : call_started_);
+  StartClock(early ? due_ : call_started_);
   Settled();
   tidying_ = true;
   static_cast<void>(gate_.Spawn(Tidy(image)));
