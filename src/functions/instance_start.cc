@@ -35,7 +35,8 @@ asio::awaitable<void> Instance::RunStart() {
     const bool missing = process.error().ToString().contains("cannot start the program");
     failed_start_ = FailedStart{missing ? "Runtime.InvalidEntrypoint" : "Sandbox.Failed",
                                 process.error().ToString(), ""};
-    Stop("could not start: " + process.error().ToString(), std::move(process).error());
+    const std::string reason = "could not start: " + process.error().ToString();
+    Stop(reason, std::move(process).error());
     co_return;
   }
   if (early_exit_) Exited(early_exit_->first, early_exit_->second);

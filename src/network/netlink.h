@@ -13,7 +13,7 @@
 #include "network/address.h"
 
 struct mnl_socket;
-struct nlmsghdr;
+struct nlmsghdr;  // NOLINT(readability-identifier-naming): the kernel's name
 
 namespace godwit::network {
 

@@ -282,6 +282,8 @@ class Node {
     asio::signal_set signals(loop, SIGINT, SIGTERM);
     asio::co_spawn(
         loop,
+        // co_spawn keeps it, and run() returns when it has ended.
+        // NOLINTNEXTLINE(cppcoreguidelines-avoid-capturing-lambda-coroutines)
         [&]() -> asio::awaitable<void> {
           if (listening) {
             endpoints = server.endpoints();
