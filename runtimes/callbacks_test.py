@@ -153,7 +153,7 @@ def quietly():
 def leaves(event, context):
     if event.get("wait"):
         threading.Thread(target=quietly).start()
-        time.sleep(0.1)
+        time.sleep(0.1)  # it asks before the call ends
 """
 
 NODE = """

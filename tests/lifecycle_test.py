@@ -246,7 +246,7 @@ class Store(unittest.TestCase):
                 self.assertEqual(node.request("DELETE", path + "/again")[0], 204)
                 time.sleep(0.025 * turn)  # unused code is looked for ten times a second
                 self.assertEqual(node.request("POST", path, body)[0], 201)
-                time.sleep(0.1)
+                time.sleep(0.1)  # a look at unused code comes, and must find none
                 self.assertEqual(len(list(code.iterdir())), files + 1)
             self.assertEqual(node.invoke("again", {"n": 1}, quiet=True)["event"], {"n": 1})
             node.kill9()

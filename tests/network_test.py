@@ -123,7 +123,7 @@ class Network(unittest.TestCase):
                 peer.connection.setsockopt(socket.IPPROTO_TCP, option, value)
             peer.connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             row = self.put_away("streams")
-            time.sleep(6)
+            time.sleep(6)  # its peer, who asks each second, would have given it up after three
             again = self.put_away("streams")
             self.assertEqual((row["instance"], row["since"]), (again["instance"], again["since"]))
             self.assertEqual(peer.say("bye")[0], "")

@@ -27,6 +27,7 @@ class Races(unittest.TestCase):
                     for row in node.ps(state="BLOCKED"):
                         if row["function"] in left:
                             left.remove(row["function"])
+                            # Not a wait for something, but a moment of the dump.
                             time.sleep(random.uniform(0, 0.03))
                             node.ok("rm", row["function"], quiet=True)
                 for call in calls:
@@ -44,7 +45,7 @@ class Races(unittest.TestCase):
             calls = [node.submit("ends", {}) for _ in range(6)]
             node.wait_for(function="ends", state="SUSPENDED", count=6)
             node.kill9()
-            time.sleep(4)
+            time.sleep(4)  # their waits are over while there is no node
             node.start()
             for call in calls:
                 record = node.result(call)
@@ -84,7 +85,7 @@ class Races(unittest.TestCase):
             node.ok("invoke", "holds", '{"mb":300}')
             old = node.ps()[0]["instance"]
             away = node.later("suspend", old)
-            time.sleep(0.2)
+            time.sleep(0.2)  # it is on its way, and has 300 MB to go
             node.deploy("holds", "races", "handler.hold", timeout=50)
             self.assertEqual(away.result(60).code, 0)
             self.assertEqual(node.ok("invoke", "holds", "{}"), "0")

@@ -112,8 +112,8 @@ def soak(bench, name, wanted):
             thread.start()
         while run.moves < wanted and any(thread.is_alive() for thread in hands):
             bench.progress(f"moving {name}", run.moves, wanted)
-            time.sleep(0.2)
-        time.sleep(1)
+            time.sleep(0.2)  # between two words to the terminal
+        time.sleep(1)  # calls go on after the last move
         run.ended.set()
         for thread in others + hands:
             thread.join()

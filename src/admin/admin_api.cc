@@ -192,7 +192,7 @@ AdminApi::Answer AdminApi::Instance(std::string text, const http::Request&) {
     body = {{"instance", id.text},
             {"state", ToString(history.back().to)},
             {"reason", history.back().reason},
-            {"since", Rfc3339(history.back().at)}};
+            {"since", FormatRfc3339(history.back().at)}};
   }
   body["history"] = ToJson(history);
   co_return Ok(body);

@@ -12,7 +12,7 @@ json::value OrNull(std::string_view text) {
 }
 
 json::value OrNull(const std::optional<WallTime>& time) {
-  return time ? json::value(Rfc3339(*time)) : json::value(nullptr);
+  return time ? json::value(FormatRfc3339(*time)) : json::value(nullptr);
 }
 
 int64_t Micros(Nanos span) { return std::chrono::round<std::chrono::microseconds>(span).count(); }
@@ -28,12 +28,6 @@ bool IsJson(std::string_view text) {
 
 }  // namespace
 
-std::string Rfc3339(WallTime time) {
-  std::string text = FormatIso(time);
-  text.replace(text.find('+'), std::string::npos, "Z");
-  return text;
-}
-
 json::object ToJson(const functions::InstanceView& view) {
   return {{"instance", view.id.text},
           {"function", view.function},
@@ -43,7 +37,7 @@ json::object ToJson(const functions::InstanceView& view) {
           {"image_bytes", view.image_bytes},
           {"wakes_at", OrNull(view.wakes_at)},
           {"reason", view.reason},
-          {"since", Rfc3339(view.since)},
+          {"since", FormatRfc3339(view.since)},
           {"pid", view.pid},
           {"address", OrNull(view.address)}};
 }
@@ -67,7 +61,7 @@ json::object ToJson(const functions::Diagnosis& diagnosis) {
 json::array ToJson(const std::vector<functions::Transition>& history) {
   json::array list;
   for (const auto& move : history) {
-    list.push_back(json::object{{"at", Rfc3339(move.at)},
+    list.push_back(json::object{{"at", FormatRfc3339(move.at)},
                                 {"from", ToString(move.from)},
                                 {"to", ToString(move.to)},
                                 {"reason", move.reason}});
@@ -104,7 +98,7 @@ std::string ToText(const functions::CallRecord& record) {
       {"attempt", record.attempt},
       {"instance", OrNull(record.instance ? record.instance->text : std::string())},
       {"function_error", OrNull(record.function_error)},
-      {"accepted", Rfc3339(record.accepted)},
+      {"accepted", FormatRfc3339(record.accepted)},
       {"finished", OrNull(record.finished)}};
   std::string text = json::serialize(head);
   text.pop_back();

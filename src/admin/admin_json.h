@@ -13,8 +13,6 @@
 
 namespace godwit::admin {
 
-std::string Rfc3339(WallTime time);
-
 boost::json::object ToJson(const functions::InstanceView& view);
 boost::json::object ToJson(const functions::MoveReport& report);
 boost::json::object ToJson(const functions::Diagnosis& diagnosis);

@@ -18,7 +18,9 @@ Nanos Read(clockid_t id) {
 WallTime SystemClock::Wall() const { return {Read(CLOCK_REALTIME)}; }
 SteadyTime SystemClock::Steady() const { return {Read(CLOCK_MONOTONIC)}; }
 
-std::string FormatIso(WallTime time) {
+namespace {
+
+std::string FormatUtc(WallTime time, std::string_view zone) {
   const auto ms = std::chrono::floor<std::chrono::milliseconds>(time.since_epoch);
   const auto seconds = std::chrono::floor<std::chrono::seconds>(ms);
   const std::time_t whole = seconds.count();
@@ -26,7 +28,13 @@ std::string FormatIso(WallTime time) {
   ::gmtime_r(&whole, &parts);
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  return fmt::format("{}.{:03}+0000", text, (ms - seconds).count());
+  return fmt::format("{}.{:03}{}", text, (ms - seconds).count(), zone);
 }
+
+}  // namespace
+
+std::string FormatIso(WallTime time) { return FormatUtc(time, "+0000"); }
+
+std::string FormatRfc3339(WallTime time) { return FormatUtc(time, "Z"); }
 
 }  // namespace godwit

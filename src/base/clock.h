@@ -48,5 +48,7 @@ class SystemClock : public Clock {
 // "2026-11-22T01:19:00.123+0000", as Lambda writes LastModified (ISO 8601 with offset,
 // milliseconds).
 std::string FormatIso(WallTime time);
+// "2026-11-22T01:19:00.123Z" (RFC 3339).
+std::string FormatRfc3339(WallTime time);
 
 }  // namespace godwit

@@ -44,6 +44,17 @@ Result<std::string> ReadAll(int fd, size_t limit) {
   return bytes;
 }
 
+Result<> WriteAt(int fd, uint64_t at, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FailErrno(errno, "cannot write {} bytes", bytes.size());
+    bytes.remove_prefix(static_cast<size_t>(n));
+    at += static_cast<uint64_t>(n);
+  }
+  return {};
+}
+
 Result<> ReadExactly(int fd, std::span<char> into) {
   size_t have = 0;
   while (have < into.size()) {

@@ -5,6 +5,7 @@
 // Threads: an Fd is used by one thread at a time. Failure: errors name what the caller says it is
 // doing.
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +45,9 @@ Result<Fd> Open(const std::string& path, int flags, unsigned mode = 0);
 
 // Writes all of `bytes`, or says why not (kNoSpace on a full disk).
 Result<> WriteAll(int fd, std::string_view bytes);
+
+// The same from `at` on, wherever the file stands.
+Result<> WriteAt(int fd, uint64_t at, std::string_view bytes);
 
 // Reads to the end of the file, at most `limit` bytes; kTooLarge beyond it.
 Result<std::string> ReadAll(int fd, size_t limit);

@@ -20,19 +20,9 @@ namespace fs = std::filesystem;
 
 #ifdef __x86_64__
 
-enum class Direction : uint8_t { kIn, kOut };
-
-// What a call does with the descriptor that is its first argument.
-std::optional<Direction> DirectionOf(long number) {
+// Whether it waits until that descriptor takes something.
+bool Writes(long number) {
   switch (number) {
-    case SYS_read:
-    case SYS_readv:
-    case SYS_recvfrom:
-    case SYS_recvmsg:
-    case SYS_recvmmsg:
-    case SYS_accept:
-    case SYS_accept4:
-      return Direction::kIn;
     case SYS_write:
     case SYS_writev:
     case SYS_sendto:
@@ -40,9 +30,9 @@ std::optional<Direction> DirectionOf(long number) {
     case SYS_sendmmsg:
     case SYS_sendfile:
     case SYS_connect:
-      return Direction::kOut;
+      return true;
     default:
-      return std::nullopt;
+      return false;
   }
 }
 
@@ -91,13 +81,12 @@ std::optional<std::string> Disturbed(int pid, const Call& call) {
   // The number of the call that is to go on is not to be had.
   if (call.number == SYS_restart_syscall)
     return "a call that has been stopped before (it is put away at its next wait)";
-  const auto direction = DirectionOf(call.number);
-  if (!direction) return std::nullopt;
+  const bool in = Reads(call.number);
+  if (!in && !Writes(call.number)) return std::nullopt;
   const int number = static_cast<int>(call.arguments[0]);
   const Fd file = CopyDescriptor(pid, number);
   struct stat about = {};
   if (!file || ::fstat(file.get(), &about) != 0) return std::nullopt;
-  const bool in = *direction == Direction::kIn;
   if (S_ISSOCK(about.st_mode) && HasTimeout(file, in ? SO_RCVTIMEO : SO_SNDTIMEO)) {
     return fmt::format("a socket with a time-out of its own, {}, on descriptor {} (use poll)",
                        in ? "SO_RCVTIMEO" : "SO_SNDTIMEO", number);
@@ -117,6 +106,24 @@ std::optional<std::string> Disturbed(int, const Call&) { return std::nullopt; }
 #endif
 
 }  // namespace
+
+bool Reads([[maybe_unused]] long number) {
+#ifdef __x86_64__
+  switch (number) {
+    case SYS_read:
+    case SYS_readv:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_recvmmsg:
+    case SYS_accept:
+    case SYS_accept4:
+      return true;
+    default:
+      break;
+  }
+#endif
+  return false;
+}
 
 std::optional<Call> ReadCall(const fs::path& thread) {
   std::ifstream file(thread / "syscall");

@@ -21,6 +21,9 @@ struct Call {
   std::array<uint64_t, 6> arguments{};
 };
 
+// Whether the call waits until the descriptor that is its first argument has something to read.
+bool Reads(long number);
+
 // The call of the thread whose directory in /proc is `thread`.
 std::optional<Call> ReadCall(const std::filesystem::path& thread);
 

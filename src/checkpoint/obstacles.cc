@@ -79,6 +79,14 @@ std::string Descriptor(const std::string& number, int inside, int pid) {
   return fmt::format("descriptor {} of process {} ({})", number, inside, NameOf(pid));
 }
 
+void ForDescriptors(int pid, const std::function<void(const fs::path&)>& each) {
+  std::error_code error;
+  for (fs::directory_iterator it(fmt::format("/proc/{}/fd", pid), error), end; !error && it != end;
+       it.increment(error)) {
+    each(it->path());
+  }
+}
+
 // The words of `text` that are numbers, as they stand: CRIU prints inodes in base 16 or 10.
 std::vector<std::string> NumbersIn(const std::string& text) {
   std::vector<std::string> numbers;
@@ -149,14 +157,6 @@ Result<> CheckObjects(const std::vector<int>& pids) {
               *object);
 }
 
-void ForDescriptors(int pid, const std::function<void(const fs::path&)>& each) {
-  std::error_code error;
-  for (fs::directory_iterator it(fmt::format("/proc/{}/fd", pid), error), end; !error && it != end;
-       it.increment(error)) {
-    each(it->path());
-  }
-}
-
 bool HoldsPosixLock(int pid, const std::string& number) {
   std::ifstream info(fmt::format("/proc/{}/fdinfo/{}", pid, number));
   for (std::string line; std::getline(info, line);) {
@@ -197,16 +197,13 @@ std::optional<std::string> SharedLock(int inside, int pid, const std::map<int, i
 std::vector<std::string> FindObstacles(const std::vector<int>& pids) {
   std::vector<std::string> obstacles;
   for (const auto& [inside, pid] : InsidePids(pids)) {
-    std::error_code error;
-    for (fs::directory_iterator it(fmt::format("/proc/{}/fd", pid), error), end;
-         !error && it != end; it.increment(error)) {
-      const std::string link = fs::read_symlink(it->path(), error).string();
-      if (const auto what = Refused(pid, link)) {
+    ForDescriptors(pid, [&](const fs::path& descriptor) {
+      std::error_code error;
+      if (const auto what = Refused(pid, fs::read_symlink(descriptor, error).string())) {
         obstacles.push_back(fmt::format("{} is {} (close it before you wait)",
-                                        Descriptor(it->path().filename().string(), inside, pid),
-                                        *what));
+                                        Descriptor(descriptor.filename(), inside, pid), *what));
       }
-    }
+    });
   }
   return obstacles;
 }

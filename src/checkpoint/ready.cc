@@ -38,14 +38,9 @@ class Caller {
 
   std::vector<Awaited> Awaits() const {
     const int first = static_cast<int>(registers_.di());
-    switch (static_cast<long>(registers_.orig_ax())) {
-      case SYS_read:
-      case SYS_readv:
-      case SYS_recvfrom:
-      case SYS_recvmsg:
-      case SYS_recvmmsg:
-      case SYS_accept:
-      case SYS_accept4:
+    const auto number = static_cast<long>(registers_.orig_ax());
+    if (Reads(number)) return {{first, kReads}};
+    switch (number) {
       case SYS_epoll_wait:
       case SYS_epoll_pwait:
       case SYS_epoll_pwait2:

@@ -16,6 +16,8 @@ namespace {
 
 using std::chrono_literals::operator""ms;
 
+constexpr const char* kUntold = "/proc/PID/sched of this kernel does not tell (CONFIG_SCHED_DEBUG)";
+
 Nanos Monotonic() {
   timespec now = {};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
@@ -55,7 +57,7 @@ class RestTest : public testing::Test {
 };
 
 TEST_F(RestTest, AThreadHasRestedSinceItsCallBegan) {
-  if (!RestsAreKnown()) GTEST_SKIP() << "this kernel does not tell";
+  if (!RestsAreKnown()) GTEST_SKIP() << kUntold;
   const Nanos before = Monotonic();
   ASSERT_EQ(::write(wake_[1], "x", 1), 1);
   Nap(200ms);
@@ -67,7 +69,7 @@ TEST_F(RestTest, AThreadHasRestedSinceItsCallBegan) {
 }
 
 TEST_F(RestTest, OneThatRanSinceItWasLookedAtBeginsAnew) {
-  if (!RestsAreKnown()) GTEST_SKIP() << "this kernel does not tell";
+  if (!RestsAreKnown()) GTEST_SKIP() << kUntold;
   Rests rests = ReadRests({child_});
   const Nanos since = rests[child_].since;
   RestartDisturbed(rests, {child_}, since + 5ms);
@@ -85,7 +87,7 @@ TEST_F(RestTest, AThreadInAnotherCallIsNotLookedAt) {
 }
 
 TEST_F(RestTest, WhatASleepWillWriteOverIsKept) {
-  if (!RestsAreKnown()) GTEST_SKIP() << "this kernel does not tell";
+  if (!RestsAreKnown()) GTEST_SKIP() << kUntold;
   const timespec minute = {60, 5};
   timespec left = {7, 8};
   const int sleeper = ::fork();

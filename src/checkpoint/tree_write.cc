@@ -23,17 +23,6 @@ std::array<timespec, 2> TimesOf(const ImageEntry& entry) {
   return {time, time};
 }
 
-Result<> WriteAt(int fd, uint64_t at, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(at));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return FailErrno(errno, "cannot write {} bytes", bytes.size());
-    bytes.remove_prefix(static_cast<size_t>(n));
-    at += static_cast<uint64_t>(n);
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<TreeWriter> TreeWriter::Begin(const std::string& top, uint32_t uid,

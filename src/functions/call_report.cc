@@ -12,12 +12,6 @@ double Millis(Nanos span) {
   return std::chrono::duration<double, std::milli>(std::max(span, Nanos(0))).count();
 }
 
-std::string Moment(WallTime time) {
-  std::string text = FormatIso(time);
-  text.replace(text.find('+'), std::string::npos, "Z");
-  return text;
-}
-
 // Lambda counts 1024 * 1024 bytes a MB, and begun ones.
 uint64_t Megabytes(uint64_t bytes) { return (bytes + (1 << 20) - 1) >> 20; }
 
@@ -43,7 +37,8 @@ std::string EndLines(const CallReport& report) {
 
 std::string FailureLines(const RequestId& id, std::string_view type, std::string_view message,
                          WallTime now) {
-  if (type == "Sandbox.Timedout") return fmt::format("{} {} {}\n", Moment(now), id.text, message);
+  if (type == "Sandbox.Timedout")
+    return fmt::format("{} {} {}\n", FormatRfc3339(now), id.text, message);
   return fmt::format("RequestId: {} Error: {}\n{}\n", id.text, message, type);
 }
 
@@ -51,7 +46,8 @@ std::string InitFailureLines(std::string_view type, std::string_view message, Na
                              WallTime now) {
   return fmt::format(
       "{} {}\nINIT_REPORT Init Duration: {:.2f} ms\tPhase: init\tStatus: {}\tError Type: {}\n",
-      Moment(now), message, Millis(took), type == "Sandbox.Timedout" ? "timeout" : "error", type);
+      FormatRfc3339(now), message, Millis(took), type == "Sandbox.Timedout" ? "timeout" : "error",
+      type);
 }
 
 }  // namespace godwit::functions

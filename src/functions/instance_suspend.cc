@@ -309,7 +309,7 @@ class Suspension {
   const bool blocked_;
   const bool has_call_;
   const SteadyTime still_since_;
-  std::string come_;  // to its link, in the last moment
+  std::string come_;  // why its link has to have it back: what came, or what went and may be lost
   Nanos clock_{};
   WallTime wall_;
   bool read_ = false;  // the staged image and /tmp

@@ -96,7 +96,7 @@ def stops_others(event, _context):
             for pid in range(5000, 5010):
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGSTOP)
-            time.sleep(0.001)
+            time.sleep(0.001)  # leaves the processor to those it torments
     time.sleep(event["seconds"])
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
