@@ -21,6 +21,7 @@ namespace {
 constexpr int kDump = 1;
 constexpr int kRestore = 2;
 constexpr int kNotify = 6;
+constexpr int kVersion = 10;
 constexpr int kCgroupsIgnored = 0;
 constexpr int kNetworkLockSkipped = 3;
 constexpr uint32_t kGhostLimit = 64 << 20;  // bytes of a deleted file that is still open
@@ -108,6 +109,16 @@ Result<> Answer(const Fd& channel, bool success) {
 
 }  // namespace
 
+Result<> Greet(const Worker& worker) {
+  rpc::Request request;
+  request.set_type(kVersion);
+  request.set_keep_open(true);
+  GODWIT_TRY(Send(worker.channel, request));
+  GODWIT_TRY(const rpc::Response response, Receive(worker));
+  if (!response.success()) return Fail(Code::kInternal, "CRIU does not tell its version");
+  return {};
+}
+
 Result<> Dump(const Worker& worker, const DumpRequest& dump, const DumpHooks& hooks) {
   rpc::Request request;
   request.set_type(kDump);
@@ -115,12 +126,12 @@ Result<> Dump(const Worker& worker, const DumpRequest& dump, const DumpHooks& ho
   request.mutable_opts()->set_pid(dump.pid);
   request.mutable_opts()->set_leave_running(dump.leave_running);
   GODWIT_TRY(Send(worker.channel, request));
-  Result<> kept;
+  Result<> kept = hooks.preparing ? hooks.preparing() : Result<>{};
   while (true) {
     GODWIT_TRY(const rpc::Response response, Receive(worker));
     if (response.type() == kNotify) {
       const std::string& script = response.notify().script();
-      if (script == "pre-dump" && hooks.stopping) hooks.stopping();
+      if (script == "pre-dump" && kept && hooks.stopping) hooks.stopping();
       if (script == "query-ext-files" && hooks.stopped) hooks.stopped();
       if (script == "post-dump" && hooks.dumped) kept = hooks.dumped();
       GODWIT_TRY(Answer(worker.channel, kept.has_value()));

@@ -18,9 +18,13 @@ namespace godwit::checkpoint {
 
 // A `criu swrk` that has been started.
 struct Worker {
-  Fd channel;  // the other end of the SOCK_SEQPACKET pair that it has as its descriptor 3
-  Fd process;  // pidfd
+  Fd channel;   // the other end of the SOCK_SEQPACKET pair that it has as its descriptor 3
+  Fd process;   // pidfd
+  int pid = 0;  // on the host
 };
+
+// Waits until it has come up: what follows then finds it awake.
+Result<> Greet(const Worker& worker);
 
 struct DumpRequest {
   int pid = 0;                 // of the root of the process tree, inside
@@ -30,6 +34,8 @@ struct DumpRequest {
 };
 
 struct DumpHooks {
+  // While CRIU prepares, before anybody is stopped. An error here ends the dump.
+  std::function<Result<>()> preparing;
   // The processes are about to be stopped, and have just been stopped.
   std::function<void()> stopping;
   std::function<void()> stopped;

@@ -25,6 +25,8 @@ constexpr uint32_t kFirstUid =
 constexpr Nanos kInitLimit =
     std::chrono::seconds(10);  // Lambda's; a function with a longer timeout has that
 
+constexpr Nanos kAtRest = std::chrono::milliseconds(50);  // without an instruction: may soon move
+
 // A user of its own for each instance, the same for all of its life.
 uint32_t UidOf(const InstanceId& id) {
   uint32_t low = 0;
@@ -44,6 +46,7 @@ Instance::Instance(Workplace& workplace, Owner& owner, InstanceId id, Function f
       life_(id_, State::kStarting, workplace.clock, workplace.observe),
       log_(workplace.executor, Home(), workplace.logs, function_.spec.name),
       link_(function_.spec.subnets.empty() ? nullptr : workplace.network),
+      criu_(workplace, uid_),
       changed_(workplace.executor, asio::steady_timer::time_point::max()),
       timeout_(workplace.executor),
       gate_(workplace.executor) {}
@@ -58,6 +61,7 @@ Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, Pendin
       life_(id_, State::kSuspended, workplace.clock, workplace.observe),
       log_(workplace.executor, Home(), workplace.logs, function_.spec.name),
       link_(kept.facts.address ? workplace.network : nullptr, kept.facts.address),
+      criu_(workplace, uid_),
       asked_once_(true),
       kept_(std::move(kept)),
       reason_("found on disk"),
@@ -175,6 +179,7 @@ void Instance::PutAway(const char* reason) {
 
 // Ten times a second, so everything here is one cheap look.
 void Instance::Tick() {
+  criu_.DropStale();
   if (moving_ || ending_ || !sandbox_ || state() == State::kSuspended) return;
   const SteadyTime now = workplace_.clock.Steady();
   if (log_.WasTrimmed())
@@ -191,6 +196,7 @@ void Instance::Tick() {
     return;
   }
   if (state() == State::kReady) {
+    if (!call_ && now - still_since_ >= kAtRest) PrepareMove();
     if (!call_ && now - still_since_ >= settings.idle_after) PutAway("idle");
     return;
   }
@@ -209,6 +215,7 @@ void Instance::Tick() {
     }
     return;
   }
+  if (now - still_since_ >= kAtRest) PrepareMove();
   if (now - still_since_ < settings.blocked_after) return;
   if (state() == State::kBusy) {
     if (!checkpoint::ReadActivity(Pids()).asleep) return;
@@ -265,6 +272,8 @@ void Instance::ProcessEnded(int status) {
 }
 
 asio::awaitable<void> Instance::TearWallsDown() {
+  co_await criu_.Still();
+  criu_.Drop();
   if (endpoint_) co_await endpoint_->Close();
   endpoint_.reset();
   if (sandbox_) co_await sandbox_->Destroy();

@@ -20,6 +20,7 @@
 #include "base/gate.h"
 #include "functions/call_report.h"
 #include "functions/codec.h"
+#include "functions/criu_worker.h"
 #include "functions/lifecycle.h"
 #include "functions/link.h"
 #include "functions/model.h"
@@ -166,6 +167,7 @@ class Instance final : public RuntimeCalls {
   void WriteDeadline() const;
   void LearnResumeCost(Nanos took);
   void AllowForks() const;
+  void PrepareMove();
   std::unexpected<Error> CannotSuspend(Code code, std::string why);
   boost::asio::awaitable<void> Tidy(storage::BlobId image);
   boost::asio::awaitable<void> WriteRow();
@@ -181,6 +183,7 @@ class Instance final : public RuntimeCalls {
   Lifecycle life_;
   RunningLog log_;
   Link link_;
+  CriuWorker criu_;
 
   std::unique_ptr<sandbox::Sandbox> sandbox_;
   std::unique_ptr<RuntimeEndpoint> endpoint_;

@@ -43,7 +43,18 @@ constexpr Nanos kWallsCost = 50ms;  // to build a sandbox anew
 constexpr Nanos kMostEarly = 30s;   // that the wake index brings one back
 constexpr int kPidRoom = 200;       // pids between those of the function and CRIU's own
 
+int FirstDriverPid(const InstanceFacts& facts) {
+  return std::max(sandbox::kFirstDriverPid, facts.highest_pid + kPidRoom);
+}
+
 }  // namespace
+
+// A worker of CRIU's for the next move, which comes soon if it comes quickly.
+void Instance::PrepareMove() {
+  if (!sandbox_ || moving_ || ending_ || criu_.ready() || !workplace_.criu) return;
+  const int first_pid = kept_ ? FirstDriverPid(kept_->facts) : sandbox::kFirstDriverPid;
+  static_cast<void>(gate_.Spawn(criu_.Prepare(*sandbox_, first_pid)));
+}
 
 void Instance::ScheduleWake() {
   if (kept_ && IsDue()) {
@@ -126,12 +137,11 @@ class Resumption {
   bool broken = false;  // the image itself
 
  private:
+  // It joins the control group, and what it restores is in there from its beginning.
   asio::awaitable<Result<>> StartDriver() {
-    sandbox::DriverOptions options;
-    options.charged = true;
-    options.first_pid = std::max(sandbox::kFirstDriverPid, facts_.highest_pid + kPidRoom);
-    GODWIT_CO_TRY(worker_, co_await StartCriu(*self_.sandbox_, work_.criu, options));
-    co_return Result<>{};
+    GODWIT_CO_TRY(worker_, co_await self_.criu_.Take(*self_.sandbox_, FirstDriverPid(facts_)));
+    co_return co_await Offload(work_.pool,
+                               [&] { return self_.sandbox_->cgroup().Add(worker_.pid); });
   }
 
   asio::awaitable<Result<>> Fetch() {

@@ -88,12 +88,12 @@ class Suspension {
 
   asio::awaitable<Result<>> DumpAndKeep(bool leave_running) {
     GODWIT_CO_TRY(const checkpoint::Worker worker,
-                  co_await StartCriu(*self_.sandbox_, work_.criu, {.real_uid = self_.uid_}));
+                  co_await self_.criu_.Take(*self_.sandbox_, sandbox::kFirstDriverPid));
     co_return co_await Offload(work_.pool, [&]() -> Result<> {
-      GODWIT_TRY(checkpoint::CheckRunning(self_.Pids()));
       checkpoint::DumpRequest request{self_.process_.inside, sandbox::kImagesPath, self_.Staging(),
                                       leave_running};
       checkpoint::DumpHooks hooks;
+      hooks.preparing = [&] { return checkpoint::CheckRunning(self_.Pids()); };
       hooks.stopping = [&] { rests_ = checkpoint::ReadRests(self_.Pids()); };
       hooks.stopped = [&] { Stopped(); };
       hooks.dumped = [&]() -> Result<> {
@@ -105,8 +105,8 @@ class Suspension {
     });
   }
 
-  // While the processes end: compressed, sealed and written; they could not run on any more, but
-  // the staged image brings them back if there is no room.
+  // Compressed, sealed and written. The processes have ended, but the staged image brings them back
+  // if there is no room.
   asio::awaitable<Result<>> Store() {
     GODWIT_FAULT(kProcessGone);
     const auto image = co_await Offload(work_.pool, [&]() -> Result<checkpoint::StoredImage> {
@@ -144,28 +144,36 @@ class Suspension {
     co_return std::move(journalled).Within("the suspension is not in the journal");
   }
 
-  // The processes end, and what they held is given back: the moment when it costs nothing any more.
-  asio::awaitable<SteadyTime> FreeMemory() {
-    const auto changed = [&] {
-      return self_.changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+  // The moment when the processes' memory is free.
+  asio::awaitable<SteadyTime> ProcessesGone() {
+    while (self_.alive_) co_await self_.changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+    self_.log_.Rest();
+    self_.NoteMemoryPeak();
+    co_return work_.clock.Steady();
+  }
+
+  // What else is charged to it is given back: what the kernel cached on its account, and its /tmp,
+  // once that is stored. The moment when nothing is left.
+  asio::awaitable<SteadyTime> TidyUp() {
+    const auto read = [&]() -> asio::awaitable<void> {
+      while (!read_) co_await self_.changed_.async_wait(asio::as_tuple(asio::use_awaitable));
     };
     std::error_code unknown;
     const bool has_files = !std::filesystem::is_empty(self_.Temporary(), unknown);
-    while (self_.alive_ || (has_files && !read_)) co_await changed();
-    self_.log_.Rest();
-    self_.NoteMemoryPeak();
+    if (has_files) co_await read();
     const Result<> renewed = co_await Offload(work_.pool, [&] {
       // Its /tmp is the only place of what is in it if it could not be stored.
       if (has_files && !kept.image.hex.empty()) checkpoint::EmptyDirectory(self_.Temporary());
       return self_.sandbox_->cgroup().Renew();
     });
+    const SteadyTime tidy = work_.clock.Steady();
     if (!renewed) {
       // Something is left in there: it goes with the walls, when /tmp has been read.
-      while (!read_) co_await changed();
+      co_await read();
       self_.log_line_.Warning("{}", renewed.error().ToString());
       co_await self_.TearWallsDown();
     }
-    co_return work_.clock.Steady();
+    co_return has_files ? tidy : SteadyTime{};
   }
 
   KeptInstance kept;
@@ -366,8 +374,9 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
     Settled();
     co_return refused;
   }
-  auto [durable, freed] = co_await (suspension.MakeDurable() && suspension.FreeMemory());
-  report.took = freed - begun;
+  const SteadyTime gone = co_await suspension.ProcessesGone();
+  auto [durable, tidy] = co_await (suspension.MakeDurable() && suspension.TidyUp());
+  report.took = std::max(gone, tidy) - begun;
   staged_ = suspension.kept.image.hex.empty();
   if (!staged_) {
     co_await Offload(workplace_.pool, [&] {
@@ -393,6 +402,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
     co_return CannotSuspend(durable.error().code(), durable.error().ToString());
   }
   failures_ = 0;
+  PrepareMove();
   resume_cost_ = std::max(resume_cost_, report.took * 3 / 2);  // what is large takes long both ways
   ScheduleWake();
   report.instance = View();

@@ -36,7 +36,7 @@ struct InstanceView {
 // How one suspension or resume went.
 struct MoveReport {
   InstanceView instance;
-  Nanos took{};                // from the request to memory freed, or to its next instruction
+  Nanos took{};                // until its processes are gone, or to its next instruction
   uint64_t memory_before = 0;  // bytes
   uint64_t memory_after = 0;   // bytes
 };

@@ -66,6 +66,7 @@ struct Workplace {
   RuntimeEndpointFactory endpoints;
   Lifecycle::Observer observe;  // journals every transition
   int suspending = 0;           // suspensions under way: each has its image in memory twice
+  int ready_workers = 0;        // of CRIU, that wait for work (CriuWorker)
   // When a suspended instance is due and how long its way back takes; that it is not. Set by the
   // platform.
   std::function<void(const InstanceId&, SteadyTime, Nanos)> wake_at = {};

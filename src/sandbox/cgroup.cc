@@ -159,6 +159,15 @@ Result<std::vector<Fd>> Cgroup::OpenProcs() const {
   return fds;
 }
 
+Result<> Cgroup::Add(int pid) const {
+  GODWIT_TRY(const std::vector<Fd> groups, OpenProcs());
+  const std::string text = std::to_string(pid);
+  for (const Fd& group : groups) {
+    GODWIT_TRY(WriteAll(group.get(), text).Within("cannot move process {} to its group", pid));
+  }
+  return {};
+}
+
 Result<> Cgroup::Apply(const CgroupLimits& limits) const {
   GODWIT_TRY(SetMemoryLimit(limits.memory_bytes));
   const auto quota = static_cast<int>(limits.cpus * kCpuPeriod);

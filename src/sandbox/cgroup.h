@@ -28,6 +28,8 @@ class Cgroup {
 
   // Descriptors of cgroup.procs: a process that writes "0" to each moves itself in.
   Result<std::vector<Fd>> OpenProcs() const;
+  // Moves the process `pid` in; what it charged elsewhere stays there.
+  Result<> Add(int pid) const;
   // Sets and reads back; kInternal if the kernel kept another value.
   Result<> Apply(const CgroupLimits& limits) const;
   // Room for a restore, which needs a few pages more than what it restores.

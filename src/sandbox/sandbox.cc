@@ -58,14 +58,8 @@ class NativeSandbox : public Sandbox {
     request.op = Op::kStartDriver;
     request.next_pid = options.first_pid;
     request.uid = options.real_uid;
-    std::vector<int> fds = {program, channel.get()};
-    std::vector<Fd> groups;
-    if (options.charged) {
-      GODWIT_CO_TRY(groups, cgroup_.OpenProcs());
-      for (const Fd& group : groups) fds.push_back(group.get());
-    }
     co_return co_await Start(request, "/", std::move(argv), {"PATH=/usr/sbin:/usr/bin"},
-                             std::move(fds));
+                             {program, channel.get()});
   }
 
   asio::awaitable<Result<Fd>> MakeSocket() override {

@@ -37,7 +37,6 @@ struct Program {
 };
 
 struct DriverOptions {
-  bool charged = false;             // runs in the instance's control group
   uint32_t real_uid = 0;            // it is root, but some calls look at the real user only
   int first_pid = kFirstDriverPid;  // its pid inside, and above: out of the way of what it restores
 };
@@ -62,8 +61,7 @@ class Sandbox {
   // The function itself: unprivileged, filtered, in the control group.
   virtual boost::asio::awaitable<Result<Process>> StartFunction(Program program) = 0;
   // `program` (an open executable) as root inside the walls, `channel` as its descriptor 3. What it
-  // leaves behind when it ends becomes init's child. In the instance's control group only if
-  // `charged`.
+  // leaves behind when it ends becomes init's child. Outside the instance's control group.
   virtual boost::asio::awaitable<Result<Process>> StartDriver(int program, Fd channel,
                                                               std::vector<std::string> argv,
                                                               DriverOptions options) = 0;

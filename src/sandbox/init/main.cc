@@ -157,7 +157,7 @@ bool AnswerOne(const Walls& walls) {
   if (request.fd_count != fd_count) {
     SendFailure(EBADF, "receive descriptors", "");
   } else if (request.op == Op::kStartFunction ||
-             (request.op == Op::kStartDriver && fd_count >= 2)) {
+             (request.op == Op::kStartDriver && fd_count == 2)) {
     AnswerStart(request, message + sizeof request, static_cast<size_t>(length) - sizeof request,
                 fds, walls.last_pid);
   } else if (request.op == Op::kMakeSocket) {

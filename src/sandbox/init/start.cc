@@ -106,7 +106,6 @@ void FilterSystemCalls(int report) {
 }
 
 [[noreturn]] void BecomeDriver(const Start& start, int report) {
-  JoinCgroups(report, start.fds + 2, start.request->fd_count - 2);
   ::setsid();
   if (::dup2(start.fds[0], 200) < 0 || ::dup2(start.fds[1], 201) < 0 || ::dup2(report, 202) < 0) {
     Die(report, "place descriptors");
