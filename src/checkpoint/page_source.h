@@ -1,0 +1,32 @@
+#pragma once
+
+// Where the content of pages comes from that are not in memory yet.
+//
+// Threads: one at a time (the pager's). Failure: kCorrupt for content that is not what was put
+// away; whoever asked must not go on without it.
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+namespace godwit::checkpoint {
+
+inline constexpr uint64_t kPage = 4096;
+
+class PageSource {
+ public:
+  PageSource() = default;
+  PageSource(const PageSource&) = delete;
+  PageSource& operator=(const PageSource&) = delete;
+  virtual ~PageSource() = default;
+
+  // Fills `into`, whole pages, with what lies at `offset`.
+  virtual Result<> Read(uint64_t offset, std::span<char> into) = 0;
+};
+
+// A plain file; kCorrupt beyond its end.
+std::shared_ptr<PageSource> FileSource(Fd file);
+
+}  // namespace godwit::checkpoint

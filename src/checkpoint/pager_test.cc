@@ -1,0 +1,297 @@
+#include "checkpoint/pager.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <linux/userfaultfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <cstring>
+#include <mutex>
+#include <thread>
+
+#include "checkpoint/uffd.h"
+
+namespace godwit::checkpoint {
+namespace {
+
+constexpr uint64_t kPages = 64;
+constexpr uint64_t kBytes = kPages * kPage;
+constexpr auto kPatience = std::chrono::seconds(20);
+
+// What page `page` of the content begins with.
+uint64_t Mark(uint64_t page) { return 0xA5000000U + page; }
+
+std::string Content() {
+  std::string content(kBytes, '\0');
+  for (uint64_t page = 0; page < kPages; ++page) {
+    const uint64_t mark = Mark(page);
+    std::memcpy(content.data() + page * kPage, &mark, sizeof mark);
+  }
+  return content;
+}
+
+uint64_t At(const char* memory, uint64_t page) {
+  uint64_t mark = 0;
+  std::memcpy(&mark, memory + page * kPage, sizeof mark);
+  return mark;
+}
+
+// Content in memory, of which some may be broken.
+class Book : public PageSource {
+ public:
+  Result<> Read(uint64_t offset, std::span<char> into) override {
+    if (broken) return Fail(Code::kCorrupt, "torn out");
+    std::memcpy(into.data(), content.data() + offset, into.size());
+    return {};
+  }
+  std::string content = Content();
+  std::atomic<bool> broken = false;
+};
+
+// A child with memory whose pages are missing. What it does with them is `act`, whose answer is its
+// exit status.
+class PagerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "userfaultfd needs root";
+    auto pager = Pager::Start();
+    ASSERT_TRUE(pager.has_value());
+    pager_ = *std::move(pager);
+  }
+  void TearDown() override {
+    if (child_ > 0) {
+      ::kill(child_, SIGKILL);
+      ::waitpid(child_, nullptr, 0);
+    }
+  }
+
+  void Begin(int (*act)(char* memory), Space::Fill fill = Space::Fill::kNever,
+             std::vector<uint64_t> first = {}) {
+    memory_ = static_cast<char*>(
+        ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    int pair[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    const Fd ours(pair[0]);
+    Fd theirs(pair[1]);
+    child_ = ::fork();
+    if (child_ == 0) {
+      ::alarm(20);
+      const auto uffd = static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK));
+      char number = static_cast<char>(uffd);
+      static_cast<void>(::write(theirs.get(), &number, 1));
+      if (::read(theirs.get(), &number, 1) != 1) ::_exit(99);
+      ::close(uffd);
+      ::_exit(act(memory_));
+    }
+    theirs = Fd();
+    char number = 0;
+    ASSERT_EQ(::read(ours.get(), &number, 1), 1);
+    const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, child_, 0)));
+    Fd uffd(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), number, 0)));
+    ASSERT_TRUE(uffd);
+    ASSERT_TRUE(AgreeOnEvents(uffd.get()));
+    const auto base = reinterpret_cast<uint64_t>(memory_);
+    ASSERT_TRUE(RegisterMissing(uffd.get(), base, kBytes));
+    for (uint64_t& address : first) address = base + address * kPage;
+    Space space;
+    space.uffd = std::move(uffd);
+    space.ranges = {{base, kBytes, 0}};
+    space.source = book_;
+    space.fill = fill;
+    space.first = std::move(first);
+    space.observer = [this](PagerEvent event) {
+      const std::lock_guard lock(mutex_);
+      events_.push_back(std::move(event));
+      changed_.notify_all();
+    };
+    space_ = pager_->Serve(std::move(space));
+    ASSERT_EQ(::write(ours.get(), "g", 1), 1);
+    ::munmap(memory_, kBytes);
+  }
+
+  int End() {
+    int status = 0;
+    ::waitpid(child_, &status, 0);
+    child_ = 0;
+    return status;
+  }
+
+  bool Await(PagerEvent::Kind kind) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kPatience, [&] {
+      return std::ranges::any_of(events_, [&](const auto& event) { return event.kind == kind; });
+    });
+  }
+
+  std::shared_ptr<Book> book_ = std::make_shared<Book>();
+  std::unique_ptr<Pager> pager_;
+  char* memory_ = nullptr;
+  pid_t child_ = 0;
+  SpaceId space_ = 0;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<PagerEvent> events_;
+};
+
+TEST_F(PagerTest, WhatIsTouchedIsThere) {
+  Begin([](char* memory) {
+    for (uint64_t page = kPages; page-- > 0;) {
+      if (At(memory, page) != Mark(page)) return 1;
+    }
+    return 0;
+  });
+  EXPECT_EQ(End(), 0);
+  EXPECT_TRUE(Await(PagerEvent::Kind::kResident));
+  const auto state = pager_->Look(space_);
+  if (state) {
+    EXPECT_EQ(state->bytes_left, 0U);
+    EXPECT_EQ(state->touched.size(), state->faults);
+    EXPECT_EQ(state->touched.front(), reinterpret_cast<uint64_t>(memory_) + (kPages - 1) * kPage);
+  }
+}
+
+TEST_F(PagerTest, NeighboursComeInGrowingSteps) {
+  Begin([](char* memory) {
+    for (uint64_t page = 0; page < kPages; ++page) {
+      if (At(memory, page) != Mark(page)) return 1;
+    }
+    return 0;
+  });
+  EXPECT_EQ(End(), 0);
+  EXPECT_TRUE(Await(PagerEvent::Kind::kResident));
+  if (const auto state = pager_->Look(space_)) {
+    EXPECT_LT(state->faults, 8U);
+  }
+}
+
+TEST_F(PagerTest, TheRestComesWhenIdle) {
+  Begin(
+      [](char*) {
+        ::pause();
+        return 0;
+      },
+      Space::Fill::kWorkingSetFirst, {7, 3});
+  EXPECT_TRUE(Await(PagerEvent::Kind::kResident));
+  const auto state = pager_->Look(space_);
+  ASSERT_TRUE(state.has_value());
+  EXPECT_EQ(state->faults, 0U);
+  EXPECT_EQ(state->bytes_left, 0U);
+}
+
+TEST_F(PagerTest, AForkIsServedToo) {
+  Begin([](char* memory) {
+    const pid_t child = ::fork();
+    for (uint64_t page = 0; page < kPages; page += 2) {
+      if (At(memory, page) != Mark(page)) return 1;
+      memory[page * kPage] = 1;
+    }
+    if (child == 0) return 0;
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    for (uint64_t page = 1; page < kPages; page += 2) {
+      if (At(memory, page) != Mark(page)) return 2;
+    }
+    return WEXITSTATUS(status);
+  });
+  EXPECT_EQ(End(), 0);
+  EXPECT_TRUE(Await(PagerEvent::Kind::kForked));
+  EXPECT_TRUE(events_.front().copy);
+  EXPECT_EQ(events_.front().parent, space_);
+  EXPECT_TRUE(Await(PagerEvent::Kind::kGone));
+}
+
+TEST_F(PagerTest, WhatIsMovedComesWhereItIsNow) {
+  Begin([](char* memory) {
+    auto* moved = static_cast<char*>(::mremap(memory + 8 * kPage, 8 * kPage, 16 * kPage,
+                                              MREMAP_MAYMOVE | MREMAP_FIXED, memory + (1 << 30)));
+    if (moved == MAP_FAILED) return 3;
+    for (uint64_t page = 0; page < 8; ++page) {
+      if (At(moved, page) != Mark(page + 8)) return 1;
+    }
+    for (uint64_t page = 8; page < 16; ++page) {
+      if (At(moved, page) != 0) return 2;
+    }
+    return At(memory, 7) == Mark(7) && At(memory, 16) == Mark(16) ? 0 : 4;
+  });
+  EXPECT_EQ(End(), 0);
+}
+
+TEST_F(PagerTest, WhatIsGivenUpIsZero) {
+  Begin([](char* memory) {
+    if (::madvise(memory + 4 * kPage, 4 * kPage, MADV_DONTNEED) != 0) return 3;
+    if (::munmap(memory + 20 * kPage, 4 * kPage) != 0) return 3;
+    if (::mmap(memory + 20 * kPage, 4 * kPage, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+      return 3;
+    }
+    for (uint64_t page = 0; page < kPages; ++page) {
+      const bool given_up = (page >= 4 && page < 8) || (page >= 20 && page < 24);
+      if (At(memory, page) != (given_up ? 0 : Mark(page))) return 1;
+    }
+    return 0;
+  });
+  EXPECT_EQ(End(), 0);
+}
+
+// Threads change what is being filled in the background, and read it.
+TEST_F(PagerTest, ChangesRaceWithTheFilling) {
+  Begin(
+      [](char* memory) {
+        std::atomic<int> wrong = 0;
+        std::vector<std::jthread> threads;
+        for (uint64_t part = 0; part < 4; ++part) {
+          threads.emplace_back([&wrong, memory, part] {
+            for (uint64_t page = part * 16; page < part * 16 + 16; ++page) {
+              if (page % 4 == 0) ::madvise(memory + page * kPage, kPage, MADV_DONTNEED);
+              if (At(memory, page) != (page % 4 == 0 ? 0 : Mark(page))) ++wrong;
+              if (page % 8 == 1 && ::fork() == 0) {
+                ::_exit(At(memory, 63 - page) == 0 || At(memory, 63 - page) == Mark(63 - page) ? 0
+                                                                                               : 1);
+              }
+            }
+          });
+        }
+        threads.clear();
+        for (int status = 0; ::wait(&status) > 0;) wrong += status != 0 ? 1 : 0;
+        return wrong.load();
+      },
+      Space::Fill::kInOrder);
+  EXPECT_EQ(End(), 0);
+}
+
+TEST_F(PagerTest, AnEndInTheMiddleIsSeen) {
+  Begin([](char* memory) { return At(memory, 5) == Mark(5) ? 0 : 1; });
+  EXPECT_EQ(End(), 0);
+  EXPECT_TRUE(Await(PagerEvent::Kind::kGone));
+  EXPECT_FALSE(pager_->Look(space_).has_value());
+}
+
+TEST_F(PagerTest, APageThatCannotBeReadIsNeverZero) {
+  book_->broken = true;
+  Begin([](char* memory) { return At(memory, 5) == 0 ? 1 : 2; });
+  EXPECT_TRUE(Await(PagerEvent::Kind::kBroken));
+  EXPECT_THAT(events_.front().reason, testing::HasSubstr("torn out"));
+  EXPECT_EQ(::waitpid(child_, nullptr, WNOHANG), 0);
+  ::kill(child_, SIGKILL);
+  EXPECT_TRUE(WIFSIGNALED(End()));
+  pager_->Drop(space_);
+}
+
+TEST(PageSourceTest, AFileThatIsTooShortIsCorrupt) {
+  const Fd file(::memfd_create("pages", MFD_CLOEXEC));
+  ASSERT_EQ(::ftruncate(file.get(), 5000), 0);
+  const auto source = FileSource(Fd(::dup(file.get())));
+  std::string page(kPage, '\0');
+  EXPECT_TRUE(source->Read(0, page));
+  EXPECT_EQ(source->Read(kPage, page).error().code(), Code::kCorrupt);
+}
+
+}  // namespace
+}  // namespace godwit::checkpoint
