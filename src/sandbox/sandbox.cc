@@ -77,6 +77,22 @@ class NativeSandbox : public Sandbox {
     co_return answer.outside;
   }
 
+  asio::awaitable<Result<>> Hold(uint64_t key, Fd fd) override {
+    Request request;
+    request.op = Op::kHold;
+    request.key = key;
+    GODWIT_CO_TRY(co_await control_->Ask(request, {}, {fd.get()}));
+    co_return Result<>{};
+  }
+
+  asio::awaitable<Result<>> LetGo(uint64_t key) override {
+    Request request;
+    request.op = Op::kLetGo;
+    request.key = key;
+    GODWIT_CO_TRY(co_await control_->Ask(request, {}, {}));
+    co_return Result<>{};
+  }
+
   Fd TakeListener() override { return std::move(listener_); }
   void OnExit(ExitHandler handler) override { control_->OnExit(std::move(handler)); }
   void OnEnd(std::function<void()> handler) override { control_->OnEnd(std::move(handler)); }

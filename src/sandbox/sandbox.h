@@ -69,6 +69,10 @@ class Sandbox {
   virtual boost::asio::awaitable<Result<Fd>> MakeSocket() = 0;
   // The host's pid of a process inside; kNotFound.
   virtual boost::asio::awaitable<Result<int>> Find(int inside) = 0;
+  // Process 1 keeps a copy of `fd` as `key`, until it is let go of or until everything inside is
+  // dead, should this process die.
+  virtual boost::asio::awaitable<Result<>> Hold(uint64_t key, Fd fd) = 0;
+  virtual boost::asio::awaitable<Result<>> LetGo(uint64_t key) = 0;
   // The listening socket at 127.0.0.1:kRuntimeApiPort; empty the second time.
   virtual Fd TakeListener() = 0;
   // Called for each process that init reaps.

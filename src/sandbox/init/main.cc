@@ -1,6 +1,7 @@
 // Process 1 of a sandbox. It builds the walls, starts what the node asks for, reaps, and ends with
-// the node: when its control socket closes it exits, and the kernel takes everything in the
-// namespace with it.
+// the node: when its control socket closes it kills everything in the namespace, and exits when the
+// last is dead. In this order: it may hold the last copy of a userfaultfd (Op::kHold), without
+// which a function would read zeros where its memory is still to come.
 //
 // A static program without the C++ runtime, embedded in godwit: it costs some 100 KB of memory for
 // each sandbox.
@@ -31,6 +32,13 @@ union Ancillary {
   char space[CMSG_SPACE(sizeof(int) * kMaxFds) + CMSG_SPACE(sizeof(ucred))];
 };
 
+// Exiting would close what is held before the kernel kills the rest of the namespace.
+void KillAll() {
+  do {
+    ::kill(-1, SIGKILL);
+  } while (::waitpid(-1, nullptr, 0) > 0 || errno == EINTR);
+}
+
 // `fd` (or -1) goes along as SCM_RIGHTS, `pid` (or 0) as SCM_CREDENTIALS.
 void Send(const Event& event, int fd = -1, pid_t pid = 0) {
   iovec part = {const_cast<Event*>(&event), sizeof event};
@@ -55,7 +63,9 @@ void Send(const Event& event, int fd = -1, pid_t pid = 0) {
     }
   }
   while (::sendmsg(kControlFd, &header, MSG_NOSIGNAL) < 0) {
-    if (errno != EINTR) ::_exit(1);
+    if (errno == EINTR) continue;
+    KillAll();
+    ::_exit(1);
   }
 }
 
@@ -130,6 +140,39 @@ void AnswerFind(pid_t pid) {
   Send(event, -1, pid);
 }
 
+struct Held {
+  uint64_t key;
+  int fd;
+};
+Held held[kMaxHeld];
+uint32_t held_count = 0;
+
+void AnswerHold(uint64_t key, int& fd) {
+  if (held_count == kMaxHeld) {
+    SendFailure(EMFILE, "hold one more descriptor", "");
+    return;
+  }
+  held[held_count++] = {key, fd};
+  fd = -1;
+  Event event;
+  event.what = What::kDone;
+  Send(event);
+}
+
+void AnswerLetGo(uint64_t key) {
+  for (uint32_t i = 0; i < held_count;) {
+    if (held[i].key != key) {
+      ++i;
+      continue;
+    }
+    ::close(held[i].fd);
+    held[i] = held[--held_count];
+  }
+  Event event;
+  event.what = What::kDone;
+  Send(event);
+}
+
 // False when the node is gone.
 bool AnswerOne(const Walls& walls) {
   iovec part = {message, sizeof message - 1};
@@ -164,10 +207,16 @@ bool AnswerOne(const Walls& walls) {
     AnswerSocket();
   } else if (request.op == Op::kFind) {
     AnswerFind(request.pid);
+  } else if (request.op == Op::kHold && fd_count == 1) {
+    AnswerHold(request.key, fds[0]);
+  } else if (request.op == Op::kLetGo) {
+    AnswerLetGo(request.key);
   } else {
     SendFailure(EINVAL, "understand the request", "");
   }
-  for (uint32_t i = 0; i < fd_count; ++i) ::close(fds[i]);
+  for (uint32_t i = 0; i < fd_count; ++i) {
+    if (fds[i] >= 0) ::close(fds[i]);
+  }
   return true;
 }
 
@@ -194,15 +243,17 @@ int Run(int argc, char** argv) {
   ::close(walls.listener);
   pollfd watched[] = {{kControlFd, POLLIN, 0}, {signals, POLLIN, 0}};
   while (true) {
-    if (::poll(watched, 2, -1) < 0 && errno != EINTR) return 1;
+    if (::poll(watched, 2, -1) < 0 && errno != EINTR) break;
     if (watched[1].revents != 0) {
       signalfd_siginfo info;
       while (::read(signals, &info, sizeof info) > 0) {
       }
       Reap();
     }
-    if (watched[0].revents != 0 && !AnswerOne(walls)) return 0;
+    if (watched[0].revents != 0 && !AnswerOne(walls)) break;
   }
+  KillAll();
+  return 0;
 }
 
 }  // namespace

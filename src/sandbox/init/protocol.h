@@ -15,6 +15,7 @@ inline constexpr int kControlFd = 3;  // in init: its end of the pair
 inline constexpr int kSeccompFd =
     4;  // in init: the filter for functions, a sealed memfd of sock_filter
 inline constexpr uint32_t kMaxFds = 16;
+inline constexpr uint32_t kMaxHeld = 1024;           // descriptors that init keeps
 inline constexpr uint32_t kMaxMessage = 160 * 1024;  // bytes; Lambda's environment is at most 4 KB
 
 enum class Op : uint32_t {
@@ -23,6 +24,8 @@ enum class Op : uint32_t {
       2,  // fds: the program, its descriptor 3, then one per cgroup; privileged, sees the sandbox
   kMakeSocket = 3,  // a TCP socket in the sandbox's network namespace
   kFind = 4,        // the host's pid of process `pid`
+  kHold = 5,        // fd: is kept as `key` until it is let go, or everything inside is dead
+  kLetGo = 6,       // of `key`; of an unknown one: nothing
 };
 
 struct Request {
@@ -34,6 +37,7 @@ struct Request {
   int32_t pid = 0;         // kFind: in the sandbox's namespace
   int32_t next_pid = 0;    // kStart...: new processes get pids from here on; 0: as they come
   uint32_t max_files = 0;  // kStartFunction: RLIMIT_NOFILE
+  uint64_t key = 0;        // kHold, kLetGo
 };
 
 enum class What : uint32_t {
@@ -43,6 +47,7 @@ enum class What : uint32_t {
   kFound = 4,    // pid (inside); credentials: the host's
   kExited = 5,   // pid (inside), status as waitpid(2) gives it
   kFailed = 6,   // error, step: what a request or the set-up stumbled over
+  kDone = 7,     // kHold, kLetGo
 };
 
 struct Event {
