@@ -8,11 +8,13 @@
 
 #include <cerrno>
 #include <csignal>
+#include <optional>
 #include <sstream>
 #include <vector>
 
 #include "base/try.h"
 #include "checkpoint/criu.pb.h"
+#include "checkpoint/late_socket.h"
 
 namespace godwit::checkpoint {
 namespace {
@@ -40,23 +42,25 @@ Result<> Send(const Fd& channel, const rpc::Request& request) {
 // Waits for its next message. Before a dump has stopped them, the function's processes may stop the
 // worker, which has their user as its real one: it is told to go on, and killed if it is silent all
 // the same.
-Result<> AwaitMessage(const Worker& worker) {
+Result<> AwaitMessage(const Worker& worker, LateSocket* late) {
   const auto signal = [&](int number) {
     ::syscall(SYS_pidfd_send_signal, worker.process.get(), number, nullptr, 0);
   };
   for (Nanos waited{}; waited < kMostSilence; waited += kNudge) {
-    pollfd one = {worker.channel.get(), POLLIN, 0};
-    const int ready = ::poll(&one, 1, static_cast<int>(kNudge / std::chrono::milliseconds(1)));
-    if (ready > 0) return {};
-    signal(SIGCONT);
+    pollfd both[] = {{worker.channel.get(), POLLIN, 0},
+                     {late != nullptr ? late->fd() : -1, POLLIN, 0}};
+    const int ready = ::poll(both, 2, static_cast<int>(kNudge / std::chrono::milliseconds(1)));
+    if (both[1].revents != 0) GODWIT_TRY(late->Receive());
+    if (both[0].revents != 0) return {};
+    if (ready == 0) signal(SIGCONT);
   }
   signal(SIGKILL);
   return Fail(Code::kTimeout, "CRIU has said nothing for {} s",
               kMostSilence / std::chrono::seconds(1));
 }
 
-Result<rpc::Response> Receive(const Worker& worker) {
-  GODWIT_TRY(AwaitMessage(worker));
+Result<rpc::Response> Receive(const Worker& worker, LateSocket* late = nullptr) {
+  GODWIT_TRY(AwaitMessage(worker, late));
   std::string bytes(64 * 1024, '\0');
   const ssize_t n = ::recv(worker.channel.get(), bytes.data(), bytes.size(), 0);
   if (n <= 0) return Fail(Code::kInternal, "CRIU ended without an answer");
@@ -149,13 +153,19 @@ Result<int> Restore(const Worker& worker, const RestoreRequest& restore,
   request.set_type(kRestore);
   *request.mutable_opts() = CommonOptions(restore.images);
   request.mutable_opts()->set_rst_sibling(true);
+  request.mutable_opts()->set_lazy_pages(restore.late);
+  std::optional<LateSocket> late;
+  if (restore.late) {
+    GODWIT_TRY(late, LateSocket::Listen(restore.images_outside, hooks.missing));
+  }
   GODWIT_TRY(Send(worker.channel, request));
   Result<> prepared;
   while (true) {
-    GODWIT_TRY(const rpc::Response response, Receive(worker));
+    GODWIT_TRY(const rpc::Response response, Receive(worker, late ? &*late : nullptr));
     if (response.type() == kNotify) {
-      if (response.notify().script() == "pre-resume" && hooks.before_run)
-        prepared = hooks.before_run();
+      const std::string& script = response.notify().script();
+      if (script == "post-restore" && late && hooks.registered) hooks.registered();
+      if (script == "pre-resume" && hooks.before_run) prepared = hooks.before_run();
       GODWIT_TRY(Answer(worker.channel, prepared.has_value()));
       continue;
     }

@@ -49,9 +49,14 @@ Result<> Dump(const Worker& worker, const DumpRequest& request, const DumpHooks&
 struct RestoreRequest {
   std::string images;
   std::string images_outside;
+  bool late = false;  // what FindLateMemory() found is not in the images
 };
 
 struct RestoreHooks {
+  // If `late`: the userfaultfd of the process, whose ranges are not registered yet; it must be
+  // served from here on. They are all registered.
+  std::function<Result<>(Fd)> missing;
+  std::function<void()> registered;
   // The processes exist, with their memory, and have not run yet.
   std::function<Result<>()> before_run;
 };

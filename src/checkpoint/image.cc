@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <condition_variable>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -21,6 +23,7 @@ namespace {
 
 using Kind = ImageEntry::Kind;
 
+constexpr uint64_t kSmall = 16 << 20;      // bytes of pages that are opened as a whole
 constexpr size_t kMappedFrom = 256 << 10;  // bytes; smaller files are read, which is quicker
 
 // A file of CRIU's without a copy. Nobody else changes those.
@@ -52,7 +55,11 @@ class CriuFiles {
  public:
   Result<> Read(const std::string& directory, std::vector<ImageEntry>& entries) {
     GODWIT_TRY(const Descent staging, Descent::Begin(directory, directory));
-    GODWIT_TRY(const std::vector<std::string> names, staging.Names());
+    GODWIT_TRY(std::vector<std::string> names, staging.Names());
+    // So that what comes late is in one piece, behind all that is needed to know of it.
+    std::ranges::sort(names, {}, [](const std::string& name) {
+      return std::pair(HoldsPages(name), std::string_view(name));
+    });
     std::vector<uint64_t> places;  // in small_
     for (const std::string& name : names) {
       if (!name.ends_with(".img")) continue;  // logs stay out
@@ -88,17 +95,75 @@ class CriuFiles {
   std::vector<std::string_view> parts_;
 };
 
-// Takes the blob's stream apart as it comes.
+// The rest of a blob's content, from a place on, chunk by chunk.
+class BlobPages final : public PageSource {
+ public:
+  BlobPages(std::unique_ptr<storage::BlobReader> reader, uint64_t begin)
+      : reader_(std::move(reader)), begin_(begin) {}
+  Result<> Read(uint64_t offset, std::span<char> into) override {
+    return reader_->Read(begin_ + offset, into);
+  }
+
+ private:
+  std::unique_ptr<storage::BlobReader> reader_;
+  uint64_t begin_;
+};
+
+// The same of a small one, which is opened as a whole by one thread while another reads it.
+class OpenedPages final : public PageSource {
+ public:
+  explicit OpenedPages(uint64_t size) : size_(size) { bytes_.reserve(size); }
+
+  Result<> Read(uint64_t offset, std::span<char> into) override {
+    if (into.size() > size_ || offset > size_ - into.size())
+      return Fail(Code::kCorrupt, "the image has {} bytes of pages only", size_);
+    std::unique_lock lock(mutex_);
+    grown_.wait(lock, [&] { return bytes_.size() >= offset + into.size() || end_; });
+    if (bytes_.size() < offset + into.size()) return std::unexpected(*end_);
+    bytes_.copy(into.data(), into.size(), offset);
+    return {};
+  }
+
+  void OpenAll(storage::Blobs& blobs, const storage::BlobId& id, storage::BlobRange range) {
+    Result<> streamed = blobs.Stream(
+        id,
+        [&](std::string_view bytes) -> Result<> {
+          const std::lock_guard lock(mutex_);
+          bytes_.append(bytes);  // there is room for all, so nothing moves
+          grown_.notify_all();
+          return {};
+        },
+        range);
+    const std::lock_guard lock(mutex_);
+    end_ = streamed ? Error(Code::kCorrupt, "the image is shorter than it was") : streamed.error();
+    grown_.notify_all();
+  }
+
+ private:
+  const uint64_t size_;
+  std::mutex mutex_;
+  std::condition_variable grown_;
+  std::string bytes_;         // what is opened; guarded by mutex_
+  std::optional<Error> end_;  // of the opening: an error for who wants more
+};
+
+// Makes the entries of a manifest out of the contents behind it.
 class Unpacker {
  public:
-  Unpacker(ImagePlaces places, uint32_t uid) : places_(std::move(places)), uid_(uid) {}
+  static Result<Unpacker> Begin(const ImagePlaces& places, uint32_t uid, const Manifest& manifest) {
+    GODWIT_TRY(Descent staging, Descent::Begin(places.criu, places.criu));
+    GODWIT_TRY(TreeWriter tree, TreeWriter::Begin(places.temporary, uid, manifest.entries));
+    return Unpacker(std::move(staging), std::move(tree), manifest);
+  }
+
+  // The entries up to `end` come next; those without content are made.
+  Result<> Expect(size_t end) {
+    end_ = end;
+    return Advance();
+  }
 
   Result<> Take(std::string_view bytes) {
     while (!bytes.empty()) {
-      if (!tree_) {
-        GODWIT_TRY(TakeManifest(bytes));
-        continue;
-      }
       if (left_ == 0)
         return Fail(Code::kCorrupt, "the image has more bytes than its manifest says");
       const std::string_view piece = bytes.substr(0, left_);
@@ -110,40 +175,32 @@ class Unpacker {
     return {};
   }
 
-  Result<std::string> End() {
-    if (!tree_ || left_ != 0)
+  // Makes the next entry, a file of CRIU's, of its size and without content, and opens it.
+  Result<Fd> MakeEmpty() {
+    const ImageEntry& entry = manifest_->entries[next_++];
+    GODWIT_TRY(Fd file, staging_.Open(entry.name, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+    if (::ftruncate(file.get(), static_cast<off_t>(entry.bytes)) != 0)
+      return FailErrno(errno, "cannot make '{}'", staging_.Where(entry.name));
+    return file;
+  }
+
+  Result<> End() {
+    if (left_ != 0 || next_ != manifest_->entries.size())
       return Fail(Code::kCorrupt, "the image ends before its manifest says");
-    GODWIT_TRY(tree_->Finish());
-    return std::move(manifest_.facts);
+    return tree_.Finish();
   }
 
  private:
-  Result<> TakeManifest(std::string_view& bytes) {
-    const auto append = [&](uint64_t want) {
-      const auto piece = bytes.substr(0, want - std::min<uint64_t>(want, head_.size()));
-      head_.append(piece);
-      bytes.remove_prefix(piece.size());
-      return head_.size() >= want;
-    };
-    if (!append(kManifestHead)) return {};
-    GODWIT_TRY(const uint64_t size, ManifestBytes(head_));
-    if (!append(size)) return {};
-    GODWIT_TRY(manifest_, ParseManifest(head_));
-    head_ = std::string();
-    GODWIT_TRY(Descent staging, Descent::Begin(places_.criu, places_.criu));
-    staging_ = std::move(staging);
-    GODWIT_TRY(TreeWriter tree, TreeWriter::Begin(places_.temporary, uid_, manifest_.entries));
-    tree_ = std::move(tree);
-    return Advance();
-  }
+  Unpacker(Descent staging, TreeWriter tree, const Manifest& manifest)
+      : staging_(std::move(staging)), tree_(std::move(tree)), manifest_(&manifest) {}
 
   // Goes on to the next entry that has content; those without any are made on the way.
   Result<> Advance() {
-    while (left_ == 0 && next_ < manifest_.entries.size()) {
-      const ImageEntry& entry = manifest_.entries[next_++];
-      GODWIT_TRY(tree_->Add(entry));
+    while (left_ == 0 && next_ < end_) {
+      const ImageEntry& entry = manifest_->entries[next_++];
+      GODWIT_TRY(tree_.Add(entry));
       if (entry.kind == Kind::kCriu) {
-        GODWIT_TRY(file_, staging_->Open(entry.name, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+        GODWIT_TRY(file_, staging_.Open(entry.name, O_WRONLY | O_CREAT | O_TRUNC, 0600));
       }
       left_ = entry.Stored();
     }
@@ -151,20 +208,149 @@ class Unpacker {
   }
 
   Result<> Write(std::string_view bytes) {
-    const ImageEntry& entry = manifest_.entries[next_ - 1];
-    if (entry.kind != Kind::kCriu) return tree_->Write(bytes);
-    return WriteAll(file_.get(), bytes).Within("cannot write '{}'", staging_->Where(entry.name));
+    const ImageEntry& entry = manifest_->entries[next_ - 1];
+    if (entry.kind != Kind::kCriu) return tree_.Write(bytes);
+    return WriteAll(file_.get(), bytes).Within("cannot write '{}'", staging_.Where(entry.name));
   }
 
-  ImagePlaces places_;
-  uint32_t uid_;
-  std::string head_;
-  Manifest manifest_;
-  std::optional<Descent> staging_;
-  std::optional<TreeWriter> tree_;  // once the manifest is there
+  Descent staging_;
+  TreeWriter tree_;
+  const Manifest* manifest_;
   Fd file_;
   size_t next_ = 0;  // entries begun
+  size_t end_ = 0;   // of those that are expected
   uint64_t left_ = 0;
+};
+
+// One image on its way back.
+class Fetch {
+ public:
+  Fetch(storage::Blobs& blobs, const storage::BlobId& id, const ImagePlaces& places)
+      : blobs_(blobs), id_(id), places_(places) {}
+
+  Result<FetchedImage> Run(uint32_t uid, bool late) {
+    GODWIT_TRY(ReadManifest());
+    GODWIT_TRY(Unpacker unpacker, Unpacker::Begin(places_, uid, manifest_));
+    FetchedImage image;
+    size_t done = 0;
+    if (const size_t first = late ? FirstPages() : 0; first > 0) {
+      GODWIT_TRY(Unpack(unpacker, 0, first));
+      done = first;
+      GODWIT_TRY(image.late, FindLateMemory(places_.criu));
+      const size_t left_out = image.late ? Find(image.late->pages) : 0;
+      if (left_out < first) image.late.reset();
+      if (image.late) {
+        GODWIT_TRY(Unpack(unpacker, first, left_out));
+        GODWIT_TRY(CheckRanges(*image.late, manifest_.entries[left_out].bytes));
+        GODWIT_TRY(const Fd file, unpacker.MakeEmpty());
+        GODWIT_TRY(FillIn(file, image.late->needed, left_out));
+        SetSource(image, left_out);
+        done = left_out + 1;
+      }
+    }
+    GODWIT_TRY(Unpack(unpacker, done, manifest_.entries.size()));
+    GODWIT_TRY(unpacker.End());
+    image.facts = std::move(manifest_.facts);
+    return image;
+  }
+
+ private:
+  Result<> ReadManifest() {
+    GODWIT_TRY(reader_, blobs_.OpenReader(id_));
+    if (reader_->size() < kManifestHead)
+      return Fail(Code::kCorrupt, "the image ends before its manifest does");
+    std::string head(kManifestHead, '\0');
+    GODWIT_TRY(reader_->Read(0, head));
+    GODWIT_TRY(const uint64_t bytes, ManifestBytes(head));
+    if (bytes > reader_->size())
+      return Fail(Code::kCorrupt, "the image ends before its manifest does");
+    head.resize(bytes);
+    GODWIT_TRY(reader_->Read(0, head));
+    GODWIT_TRY(manifest_, ParseManifest(head));
+    uint64_t place = bytes;
+    for (const ImageEntry& entry : manifest_.entries) {
+      places_of_.push_back(place);
+      place += entry.Stored();
+    }
+    places_of_.push_back(place);
+    if (place == reader_->size()) return {};
+    return Fail(Code::kCorrupt, "the image has {} bytes, and its manifest says {}", reader_->size(),
+                place);
+  }
+
+  Result<> FillIn(const Fd& file, const std::vector<Extent>& needed, size_t entry) const {
+    const uint64_t begin = places_of_[entry];
+    const uint64_t size = manifest_.entries[entry].bytes;
+    for (const Extent& extent : needed) {
+      if (extent.bytes > size || extent.at > size - extent.bytes)
+        return Fail(Code::kCorrupt, "the image's map of pages leads beyond them");
+      uint64_t at = extent.at;
+      const auto write = [&](std::string_view bytes) {
+        const uint64_t here = std::exchange(at, at + bytes.size());
+        return WriteAt(file.get(), here, bytes);
+      };
+      GODWIT_TRY(blobs_.Stream(id_, write, {begin + extent.at, begin + extent.at + extent.bytes}));
+    }
+    return {};
+  }
+
+  void SetSource(FetchedImage& image, size_t entry) {
+    const storage::BlobRange range = {places_of_[entry], places_of_[entry + 1]};
+    if (range.to - range.from > kSmall) {
+      image.source = std::make_shared<BlobPages>(std::move(reader_), range.from);
+      return;
+    }
+    const auto opened = std::make_shared<OpenedPages>(range.to - range.from);
+    image.source = opened;
+    image.open_all = [opened, &blobs = blobs_, id = id_, range] {
+      opened->OpenAll(blobs, id, range);
+    };
+  }
+
+  Result<> Unpack(Unpacker& unpacker, size_t from, size_t to) {
+    GODWIT_TRY(unpacker.Expect(to));
+    if (places_of_[from] == places_of_[to]) return {};
+    return blobs_.Stream(id_, [&](std::string_view bytes) { return unpacker.Take(bytes); },
+                         {places_of_[from], places_of_[to]});
+  }
+
+  // Of those that hold pages, if all the rest of CRIU's stands before them; else 0.
+  size_t FirstPages() const {
+    const auto& entries = manifest_.entries;
+    const auto pages = [](const ImageEntry& entry) {
+      return entry.kind == Kind::kCriu && HoldsPages(entry.name);
+    };
+    const auto first = std::ranges::find_if(entries, pages);
+    const auto rest = std::find_if(first, entries.end(), [&](const ImageEntry& entry) {
+      return entry.kind == Kind::kCriu && !pages(entry);
+    });
+    if (first == entries.end() || rest != entries.end()) return 0;
+    return static_cast<size_t>(first - entries.begin());
+  }
+
+  size_t Find(const std::string& name) const {
+    const auto found = std::ranges::find_if(manifest_.entries, [&](const ImageEntry& entry) {
+      return entry.kind == Kind::kCriu && entry.name == name;
+    });
+    return found == manifest_.entries.end()
+               ? 0
+               : static_cast<size_t>(found - manifest_.entries.begin());
+  }
+
+  static Result<> CheckRanges(const LateMemory& memory, uint64_t bytes) {
+    for (const PageRange& range : memory.late) {
+      if (range.bytes > bytes || range.offset > bytes - range.bytes)
+        return Fail(Code::kCorrupt, "the image's map of pages leads beyond them");
+    }
+    return {};
+  }
+
+  storage::Blobs& blobs_;
+  const storage::BlobId& id_;
+  const ImagePlaces& places_;
+  std::unique_ptr<storage::BlobReader> reader_;
+  Manifest manifest_;
+  std::vector<uint64_t> places_of_;  // of each entry's content in the blob, and the end
 };
 
 }  // namespace
@@ -190,11 +376,9 @@ Result<StoredImage> StoreImage(storage::Blobs& blobs, const ImagePlaces& places,
   return StoredImage{std::move(id), bytes};
 }
 
-Result<std::string> FetchImage(storage::Blobs& blobs, const storage::BlobId& id,
-                               const ImagePlaces& places, uint32_t uid) {
-  Unpacker unpacker(places, uid);
-  GODWIT_TRY(blobs.Stream(id, [&](std::string_view bytes) { return unpacker.Take(bytes); }));
-  return unpacker.End();
+Result<FetchedImage> FetchImage(storage::Blobs& blobs, const storage::BlobId& id,
+                                const ImagePlaces& places, uint32_t uid, bool late) {
+  return Fetch(blobs, id, places).Run(uid, late);
 }
 
 }  // namespace godwit::checkpoint

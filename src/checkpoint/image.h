@@ -9,10 +9,15 @@
 // meanwhile; kCorrupt for an image that was cut or changed, naming it. A failed fetch may leave
 // part of the files, which the caller removes.
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
 #include "checkpoint/descent.h"  // EmptyDirectory
+#include "checkpoint/late_memory.h"
+#include "checkpoint/page_source.h"
 #include "storage/blobs.h"
 
 namespace godwit::checkpoint {
@@ -30,8 +35,20 @@ struct StoredImage {
 Result<StoredImage> StoreImage(storage::Blobs& blobs, const ImagePlaces& places, std::string facts,
                                storage::PutOptions options);
 
-// Puts the files back and returns the facts. /tmp must be empty; what is in it is given to `uid`.
-Result<std::string> FetchImage(storage::Blobs& blobs, const storage::BlobId& id,
-                               const ImagePlaces& places, uint32_t uid);
+struct FetchedImage {
+  std::string facts;
+  // What was left out of its file of pages, and where it is read from, which may outlast the blob's
+  // name. Nothing, if all is there.
+  std::optional<LateMemory> late;
+  std::shared_ptr<PageSource> source;
+  // Of a small image: opens all of `source` at once, side by side with whoever reads it already; on
+  // another thread of the pool, while the blobs and `source` live. Else empty.
+  std::function<void()> open_all;
+};
+
+// Puts the files back. /tmp must be empty; what is in it is given to `uid`. If `late`, memory that
+// can come late may be left out.
+Result<FetchedImage> FetchImage(storage::Blobs& blobs, const storage::BlobId& id,
+                                const ImagePlaces& places, uint32_t uid, bool late);
 
 }  // namespace godwit::checkpoint

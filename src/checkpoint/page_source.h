@@ -20,6 +20,7 @@ class PageSource {
   PageSource() = default;
   PageSource(const PageSource&) = delete;
   PageSource& operator=(const PageSource&) = delete;
+  PageSource(PageSource&&) = default;
   virtual ~PageSource() = default;
 
   // Fills `into`, whole pages, with what lies at `offset`.

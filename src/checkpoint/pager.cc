@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -70,7 +71,7 @@ class Thread : public Pager {
     served->source = std::move(space.source);
     served->observer = std::move(space.observer);
     served->filling = space.fill != Space::Fill::kNever;
-    if (space.fill == Space::Fill::kWorkingSetFirst) served->first = std::move(space.first);
+    if (space.fill != Space::Fill::kInOrder) served->first = std::move(space.first);
     const std::lock_guard lock(mutex_);
     const SpaceId id = Add(std::move(served));
     Wake();
@@ -348,6 +349,9 @@ class Thread : public Pager {
 }  // namespace
 
 Result<std::unique_ptr<Pager>> Pager::Start() {
+  const Fd trial(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK)));
+  if (!trial) return FailErrno(errno, "this kernel has no userfaultfd");
+  GODWIT_TRY(AgreeOnEvents(trial.get()));
   Fd poll(::epoll_create1(EPOLL_CLOEXEC));
   Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!poll || !wake) return FailErrno(errno, "cannot start the pager");

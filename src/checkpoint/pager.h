@@ -70,6 +70,7 @@ class Pager {
  public:
   static constexpr size_t kMostTouched = 1 << 16;
 
+  // kUnsupported where the kernel has no userfaultfd with events.
   static Result<std::unique_ptr<Pager>> Start();
   Pager() = default;
   Pager(const Pager&) = delete;

@@ -47,6 +47,7 @@ Instance::Instance(Workplace& workplace, Owner& owner, InstanceId id, Function f
       log_(workplace.executor, Home(), workplace.logs, function_.spec.name),
       link_(function_.spec.subnets.empty() ? nullptr : workplace.network),
       criu_(workplace, uid_),
+      missing_(workplace, [this](std::string why) { PagesAreBroken(std::move(why)); }),
       changed_(workplace.executor, asio::steady_timer::time_point::max()),
       timeout_(workplace.executor),
       gate_(workplace.executor) {}
@@ -62,6 +63,7 @@ Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, Pendin
       log_(workplace.executor, Home(), workplace.logs, function_.spec.name),
       link_(kept.facts.address ? workplace.network : nullptr, kept.facts.address),
       criu_(workplace, uid_),
+      missing_(workplace, [this](std::string why) { PagesAreBroken(std::move(why)); }),
       asked_once_(true),
       kept_(std::move(kept)),
       reason_("found on disk"),
@@ -238,6 +240,15 @@ void Instance::Exited(int inside, int status) {
   if (!moving_ && !ending_) ProcessEnded(status);
 }
 
+// It cannot go on without them.
+void Instance::PagesAreBroken(std::string why) {
+  if (ending_) return;
+  const std::string reason = fmt::format("its image is broken: {}", why);
+  log_line_.Error("{}", reason);
+  FinishWith("Godwit.ImageLost", reason);
+  Stop(reason, Error(Code::kCorrupt, reason));
+}
+
 // After a move that left it in memory: what happened meanwhile is made up for.
 void Instance::Settled() {
   moving_ = false;
@@ -277,6 +288,7 @@ asio::awaitable<void> Instance::TearWallsDown() {
   if (endpoint_) co_await endpoint_->Close();
   endpoint_.reset();
   if (sandbox_) co_await sandbox_->Destroy();
+  co_await missing_.Drop();
   sandbox_.reset();
 }
 

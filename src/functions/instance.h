@@ -23,6 +23,7 @@
 #include "functions/criu_worker.h"
 #include "functions/lifecycle.h"
 #include "functions/link.h"
+#include "functions/missing_pages.h"
 #include "functions/model.h"
 #include "functions/platform.h"
 #include "functions/running_log.h"
@@ -143,6 +144,7 @@ class Instance final : public RuntimeCalls {
   boost::asio::awaitable<void> TearDown();
   void Exited(int inside, int status);
   void Settled();
+  void PagesAreBroken(std::string why);
   boost::asio::awaitable<void> Discard();
   void ProcessEnded(int status);
   void Finish(Outcome outcome, const std::string& said = "");
@@ -184,6 +186,7 @@ class Instance final : public RuntimeCalls {
   RunningLog log_;
   Link link_;
   CriuWorker criu_;
+  MissingPages missing_;
 
   std::unique_ptr<sandbox::Sandbox> sandbox_;
   std::unique_ptr<RuntimeEndpoint> endpoint_;

@@ -106,6 +106,15 @@ class Resumption {
     auto [driver, image, connections] = co_await (StartDriver() && Fetch() && Connections());
     if (!driver) co_return std::unexpected(std::move(driver).error());
     if (!image) co_return std::unexpected(std::move(image).error());
+    if (image_.open_all) {
+      static_cast<void>(self_.gate_.Spawn(
+          [](Pool& pool, std::function<void()> open_all) -> asio::awaitable<void> {
+            co_await Offload(pool, [&] {
+              open_all();
+              return 0;
+            });
+          }(work_.pool, std::move(image_.open_all))));
+    }
     if (connections && !facts_.sessions.empty())
       co_return co_await Offload(work_.pool, [&] { return HandOver(); });
     co_return connections;
@@ -152,9 +161,11 @@ class Resumption {
       if (self_.staged_) return Result<>{};
       checkpoint::EmptyDirectory(self_.Staging());
       const checkpoint::ImagePlaces places{self_.Staging(), self_.Temporary()};
-      const auto fetched =
-          checkpoint::FetchImage(work_.blobs, self_.kept_->image, places, self_.uid_);
-      if (!fetched) {
+      auto fetched = checkpoint::FetchImage(work_.blobs, self_.kept_->image, places, self_.uid_,
+                                            work_.pager != nullptr);
+      if (fetched) {
+        image_ = *std::move(fetched);
+      } else {
         const auto stored = work_.blobs.StoredSize(self_.kept_->image);
         broken = fetched.error().code() == Code::kCorrupt ||
                  (!stored && stored.error().code() == Code::kNotFound);
@@ -215,6 +226,10 @@ class Resumption {
       GODWIT_TRY(checkpoint::MendTimers(
           self_.Staging(), work_.InstanceClock(self_.clock_offset_) - facts_.timers_read));
       checkpoint::RestoreHooks hooks;
+      hooks.missing = [&](Fd uffd) {
+        return self_.missing_.Serve(*self_.sandbox_, std::move(uffd), image_);
+      };
+      hooks.registered = [&] { self_.missing_.Fill(); };
       hooks.before_run = [&]() -> Result<> {
         GODWIT_TRY(journalled.get());
         if (facts_.timeouts.empty()) return {};
@@ -222,8 +237,10 @@ class Resumption {
         return checkpoint::WriteTimeouts(facts_.timeouts, work_.InstanceClock(self_.clock_offset_),
                                          outside);
       };
-      GODWIT_TRY(const int pid,
-                 checkpoint::Restore(worker_, {sandbox::kImagesPath, self_.Staging()}, hooks));
+      GODWIT_TRY(
+          const int pid,
+          checkpoint::Restore(
+              worker_, {sandbox::kImagesPath, self_.Staging(), image_.late.has_value()}, hooks));
       if (pid != facts_.pid)
         return godwit::Fail(Code::kInternal, "process {} came back as {}", facts_.pid, pid);
       GODWIT_FAULT(kRestored);
@@ -244,6 +261,7 @@ class Resumption {
   Workplace& work_;
   const InstanceFacts& facts_;
   checkpoint::Worker worker_;
+  checkpoint::FetchedImage image_;
   std::vector<Fd> sockets_;
 };
 

@@ -37,8 +37,9 @@ namespace {
 
 constexpr int kPatience = 40;  // looks, kLook apart, at a message that is still on its way
 constexpr Nanos kLook = 10ms;
-constexpr int kLastMomentLooks = 1000;  // of a test
-constexpr int kMostChances = 3;         // to be put away at the next look, in a row
+constexpr int kLastMomentLooks = 1000;                      // of a test
+constexpr uint32_t kImageChunk = storage::kLeastBlobChunk;  // a page that is missed opens one
+constexpr int kMostChances = 3;     // to be put away at the next look, in a row
 constexpr Nanos kFirstPause = 30s;  // before a refused suspension is tried again; doubled each time
 constexpr int kMostDoublings = 7;
 
@@ -87,6 +88,7 @@ class Suspension {
   }
 
   asio::awaitable<Result<>> DumpAndKeep(bool leave_running) {
+    co_await self_.missing_.AllThere();
     GODWIT_CO_TRY(const checkpoint::Worker worker,
                   co_await self_.criu_.Take(*self_.sandbox_, sandbox::kFirstDriverPid));
     co_return co_await Offload(work_.pool, [&]() -> Result<> {
@@ -114,7 +116,7 @@ class Suspension {
         return godwit::Fail(Code::kNoSpace, "no space left for the image");
       return checkpoint::StoreImage(work_.blobs, {self_.Staging(), self_.Temporary()},
                                     FactsToJson(kept.facts),
-                                    {Durability::kCached, storage::Packing::kFast});
+                                    {Durability::kCached, storage::Packing::kFast, kImageChunk});
     });
     read_ = true;
     self_.Rescheduled();

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "checkpoint/pager.h"
 #include "functions/function_log.h"
 #include "functions/lifecycle.h"
 #include "functions/runtime_port.h"
@@ -72,6 +73,7 @@ struct Workplace {
   std::function<void(const InstanceId&, SteadyTime, Nanos)> wake_at = {};
   std::function<void(const InstanceId&)> no_wake = {};
   network::Network* network = nullptr;  // none: functions have none
+  checkpoint::Pager* pager = nullptr;   // none: memory comes back before its process runs
   FunctionLogs logs = FunctionLogs(directories.logs);
 
   std::string FunctionArn(const std::string& name) const;

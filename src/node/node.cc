@@ -23,6 +23,7 @@
 #include "base/scope.h"
 #include "base/try.h"
 #include "checkpoint/features.h"
+#include "checkpoint/pager.h"
 #include "functions/local_platform.h"
 #include "functions/schema.h"
 #include "functions/transition_log.h"
@@ -233,6 +234,12 @@ class Node {
         aws::MakeRuntimeEndpoints(loop.get_executor(), log_.Named("runtime-api")),
         [&moves](const functions::Transition& transition) { moves.Observe(transition); }};
     workplace.network = &network;
+    const auto pager = checkpoint::Pager::Start();
+    if (pager && !std::getenv("GW_EAGER")) {
+      workplace.pager = pager->get();
+    } else {
+      log_.Warning("memory comes back as a whole: {}", pager ? std::string() : pager.error().ToString());
+    }
     const auto platform = functions::MakeLocalPlatform(workplace);
     GODWIT_TRY(platform->Start());
     const Result<> served = Serve(loop, pool, *platform, network, std::move(door));

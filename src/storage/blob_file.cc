@@ -62,6 +62,7 @@ Result<> WriteBlob(int fd, const Content& content, Tail& tail, const BlobMaking&
                    Benches& benches) {
   BlobHeader header{.cipher = making.cipher,
                     .unique = making.unique,
+                    .chunk_bytes = making.chunk_bytes,
                     .plain_bytes = content.size() + tail.bytes()};
   making.salt.copy(header.salt.data(), header.salt.size());
   const std::string header_bytes = EncodeBlobHeader(header);

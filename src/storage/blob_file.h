@@ -29,6 +29,7 @@ struct BlobMaking {
   Cipher cipher;
   Packing packing;
   bool unique = false;  // the name is no hash of the content
+  uint32_t chunk_bytes = kBlobChunkBytes;
 };
 
 // Writes the blob of `content`, and of `tail` behind it, to the empty file `fd`.

@@ -127,7 +127,8 @@ struct Blobs::Parts {
                           .salt = salt,
                           .cipher = FasterCipher(),
                           .packing = options.packing,
-                          .unique = unique},
+                          .unique = unique,
+                          .chunk_bytes = options.chunk_bytes},
                          crew, benches));
     if (durable && ::fdatasync(file.get()) != 0) return FailErrno(errno, "cannot sync");
     const std::string folder = FolderOf(id);
@@ -231,29 +232,116 @@ Result<> Blobs::Fill(const BlobId& id, std::span<char> into) {
   return {};
 }
 
-Result<> Blobs::Stream(const BlobId& id, const std::function<Result<>(std::string_view)>& sink) {
+Result<> Blobs::Stream(const BlobId& id, const std::function<Result<>(std::string_view)>& sink,
+                       BlobRange range) {
   const Result<BlobFile> file = parts_->OpenBlob(id);
   if (!file) return parts_->Explain(file.error(), "read", id);
+  const BlobHeader& header = file->header();
+  const uint64_t end = std::min(range.to, header.plain_bytes);
+  if (range.from >= end && range.from > 0) return {};
+  const uint64_t first = range.from / header.chunk_bytes;
+  const uint64_t chunks =
+      std::max<uint64_t>(1, (end + header.chunk_bytes - 1) / header.chunk_bytes);
   FirstError unreadable;
   FirstError refused;  // by the sink, whose error is passed on as it is
   std::mutex mutex;
   std::condition_variable next;
   size_t turn = 0;
-  parts_->crew.ForEach(file->header().Chunks(), [&](size_t i) {
+  parts_->crew.ForEach(chunks - first, [&](size_t i) {
     const Benches::Lent bench(parts_->benches);
-    const uint32_t size = file->header().PlainOf(i);
+    const uint64_t chunk = first + i;
+    const uint32_t size = header.PlainOf(chunk);
     if (bench->plain.size() < size) bench->plain.resize(size);
     if (!unreadable && !refused) {
-      unreadable.Note(file->ReadChunk(i, *bench, {bench->plain.data(), size}));
+      unreadable.Note(file->ReadChunk(chunk, *bench, {bench->plain.data(), size}));
     }
+    const uint64_t begin = chunk * header.chunk_bytes;
+    const uint64_t skipped = std::max(range.from, begin) - begin;
+    const uint64_t wanted = std::min<uint64_t>(end - begin, size) - skipped;
     std::unique_lock lock(mutex);
     next.wait(lock, [&] { return turn == i; });
-    if (!unreadable && !refused) refused.Note(sink({bench->plain.data(), size}));
+    if (!unreadable && !refused) refused.Note(sink({bench->plain.data() + skipped, wanted}));
     ++turn;
     next.notify_all();
   });
   if (auto read = unreadable.Taken(); !read) return parts_->Explain(read.error(), "read", id);
   return refused.Taken();
+}
+
+namespace {
+
+// Keeps the chunks that it read last, for who reads on where they end.
+class ChunkReader final : public BlobReader {
+ public:
+  using Explain = std::function<Result<>(const Error&)>;
+  ChunkReader(BlobFile file, Benches& benches, Explain explain)
+      : file_(std::move(file)), benches_(benches), explain_(std::move(explain)) {}
+
+  uint64_t size() const override { return file_.header().plain_bytes; }
+
+  Result<> Read(uint64_t offset, std::span<char> into) override {
+    if (into.size() > size() || offset > size() - into.size())
+      return explain_(Error(Code::kTooLarge, fmt::format("it has {} bytes only", size())));
+    const uint32_t chunk_bytes = file_.header().chunk_bytes;
+    while (!into.empty()) {
+      const uint64_t chunk = offset / chunk_bytes;
+      const uint64_t skipped = offset % chunk_bytes;
+      const size_t part = std::min<uint64_t>(into.size(), file_.header().PlainOf(chunk) - skipped);
+      if (part == file_.header().PlainOf(chunk)) {
+        if (auto read = ReadInto(chunk, into.first(part)); !read) return explain_(read.error());
+      } else {
+        const auto plain = Chunk(chunk);
+        if (!plain) return explain_(plain.error());
+        std::ranges::copy(plain->substr(skipped, part), into.begin());
+      }
+      offset += part;
+      into = into.subspan(part);
+    }
+    return {};
+  }
+
+ private:
+  struct Kept {
+    uint64_t chunk;
+    std::string plain;
+  };
+  static constexpr size_t kKept = 4;
+
+  Result<> ReadInto(uint64_t chunk, std::span<char> into) {
+    return file_.ReadChunk(chunk, *Benches::Lent(benches_), into);
+  }
+
+  Result<std::string_view> Chunk(uint64_t chunk) {
+    const auto found = std::ranges::find(kept_, chunk, &Kept::chunk);
+    if (found != kept_.end()) {
+      std::rotate(kept_.begin(), found, found + 1);
+      return std::string_view(kept_.front().plain);
+    }
+    if (kept_.size() < kKept) kept_.emplace_back();
+    std::rotate(kept_.begin(), kept_.end() - 1, kept_.end());
+    Kept& kept = kept_.front();
+    kept.chunk = UINT64_MAX;
+    kept.plain.resize(file_.header().PlainOf(chunk));
+    GODWIT_TRY(ReadInto(chunk, kept.plain));
+    kept.chunk = chunk;
+    return std::string_view(kept.plain);
+  }
+
+  BlobFile file_;
+  Benches& benches_;
+  Explain explain_;
+  std::vector<Kept> kept_;  // the newest first
+};
+
+}  // namespace
+
+Result<std::unique_ptr<BlobReader>> Blobs::OpenReader(const BlobId& id) {
+  auto file = parts_->OpenBlob(id);
+  if (!file) return parts_->Explain(file.error(), "read", id);
+  return std::make_unique<ChunkReader>(*std::move(file), parts_->benches,
+                                       [parts = parts_.get(), id](const Error& error) -> Result<> {
+                                         return parts->Explain(error, "read", id);
+                                       });
 }
 
 Result<> Blobs::Check(const BlobId& id) {

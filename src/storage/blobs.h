@@ -23,6 +23,7 @@
 #include "base/entropy.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "storage/blob_format.h"
 #include "storage/node_key.h"
 #include "storage/pack.h"
 #include "storage/tail.h"
@@ -39,6 +40,29 @@ struct BlobId {
 struct PutOptions {
   Durability durability = Durability::kDurable;
   Packing packing = Packing::kFast;
+  // A power of two from kLeastBlobChunk to kMostBlobChunk: what has to be opened to read a byte.
+  uint32_t chunk_bytes = kBlobChunkBytes;
+};
+
+// A part of a blob's content.
+struct BlobRange {
+  uint64_t from = 0;
+  uint64_t to = UINT64_MAX;  // its end at most
+};
+
+// Reads here and there in one blob, which may be removed meanwhile.
+//
+// Threads: one at a time. Lifetime: within that of its Blobs. Failure: kCorrupt, kTooLarge beyond
+// the end; each names the blob.
+class BlobReader {
+ public:
+  BlobReader() = default;
+  BlobReader(const BlobReader&) = delete;
+  BlobReader& operator=(const BlobReader&) = delete;
+  virtual ~BlobReader() = default;
+
+  virtual uint64_t size() const = 0;  // of the content
+  virtual Result<> Read(uint64_t offset, std::span<char> into) = 0;
 };
 
 class Blobs {
@@ -66,7 +90,9 @@ class Blobs {
   Result<> Fill(const BlobId& id, std::span<char> into);
   // Hands the content to `sink`, in order, in chunks of at most 4 MiB, one call at a time but on
   // changing threads. Every chunk is authentic, but only success says that all came.
-  Result<> Stream(const BlobId& id, const std::function<Result<>(std::string_view)>& sink);
+  Result<> Stream(const BlobId& id, const std::function<Result<>(std::string_view)>& sink,
+                  BlobRange range = {});
+  Result<std::unique_ptr<BlobReader>> OpenReader(const BlobId& id);
   // Reads it all, and checks that the content still has this name, if the name is a hash.
   Result<> Check(const BlobId& id);
 
