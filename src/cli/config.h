@@ -28,6 +28,7 @@ struct NodeConfig {
   bool keep_awake = false;
   int64_t max_instances = 1000;
   int64_t max_queue = 1000;
+  int64_t kept_walls = 32;
   int64_t max_connections = 1024;
   Nanos result_keep = std::chrono::hours(24);
   std::string region = "us-east-1";

@@ -92,7 +92,7 @@ Result<> SetAccount(std::string& member, const std::string& text) {
   return {};
 }
 
-const std::array<ConfigKey, 14> kKeys = {{
+const std::array<ConfigKey, 15> kKeys = {{
     {"data", Kind::kText, "DIR", "/var/lib/godwit", "/srv/godwit",
      "The folder that holds everything: functions, images, the journal and the node's key. One "
      "node "
@@ -126,6 +126,11 @@ const std::array<ConfigKey, 14> kKeys = {{
      "Calls of one function that wait for an instance; one more is refused with status 429, "
      "TooManyRequestsException.",
      [](NodeConfig& c, const std::string& t) { return SetCount(c.max_queue, t, 0); }},
+    {"kept_walls", Kind::kCount, "N", "32", "0",
+     "Sandboxes that stay up, empty, for instances that are put away and are likely to be wanted "
+     "soonest, within ten minutes. The others are built anew when they come back, which takes some "
+     "milliseconds more.",
+     [](NodeConfig& c, const std::string& t) { return SetCount(c.kept_walls, t, 0); }},
     {"max_connections", Kind::kCount, "N", "1024", "4096",
      "Connections served at once; beyond, the longest idle one is closed. A caller that waits "
      "holds one.",

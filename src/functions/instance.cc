@@ -1,6 +1,7 @@
 #include "functions/instance.h"
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -283,6 +284,7 @@ void Instance::ProcessEnded(int status) {
 }
 
 asio::awaitable<void> Instance::TearWallsDown() {
+  while (leaving_) co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
   co_await criu_.Still();
   criu_.Drop();
   if (endpoint_) co_await endpoint_->Close();
@@ -290,6 +292,28 @@ asio::awaitable<void> Instance::TearWallsDown() {
   if (sandbox_) co_await sandbox_->Destroy();
   co_await missing_.Drop();
   sandbox_.reset();
+}
+
+void Instance::LeaveWalls() {
+  const bool away = state() == State::kSuspended && !moving_ && !ending_;
+  if (away && sandbox_ && !staged_ && !leaving_) static_cast<void>(gate_.Spawn(RunLeaveWalls()));
+}
+
+// Whoever brings it back meanwhile waits until they are gone.
+asio::awaitable<void> Instance::RunLeaveWalls() {
+  ++operations_;
+  leaving_ = true;
+  const auto endpoint = std::move(endpoint_);
+  const auto sandbox = std::move(sandbox_);
+  ScheduleWake();
+  co_await criu_.Still();
+  criu_.Drop();
+  if (endpoint) co_await endpoint->Close();
+  co_await sandbox->Destroy();
+  co_await Offload(workplace_.pool, [&] { return ::rmdir(Staging().c_str()); });
+  leaving_ = false;
+  --operations_;
+  Rescheduled();
 }
 
 asio::awaitable<void> Instance::TearDown() {

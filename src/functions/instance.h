@@ -94,6 +94,8 @@ class Instance final : public RuntimeCalls {
   network::Address address() const { return link_.address(); }
   // Somebody outside speaks to one of its sockets while it is put away.
   void Knocked();
+  // Its walls go, and are built anew at its way back; nothing of it but its files is left.
+  void LeaveWalls();
   std::string_view WakeReason() const;
   // The store has the call's callbacks below `count`: who waits for one gets it.
   void CallbacksCame(const RequestId& call, uint32_t count);
@@ -141,6 +143,7 @@ class Instance final : public RuntimeCalls {
   boost::asio::awaitable<Result<>> BuildWalls(Nanos clock_offset);
   boost::asio::awaitable<void> WatchTime();
   boost::asio::awaitable<void> TearWallsDown();
+  boost::asio::awaitable<void> RunLeaveWalls();
   boost::asio::awaitable<void> TearDown();
   void Exited(int inside, int status);
   void Settled();
@@ -198,6 +201,7 @@ class Instance final : public RuntimeCalls {
   bool asked_once_ = false;  // the runtime has asked for a call: it is initialised
   int operations_ = 0;       // moves under way, to their last tidying
   bool tidying_ = false;     // removes the staged files of a resume
+  bool leaving_ = false;     // its walls go while it is put away
   bool moving_ = false;      // between two states
   bool ending_ = false;      // Stop() was called, or the process ended
   std::optional<FailedStart> failed_start_;

@@ -39,9 +39,14 @@ constexpr Nanos kLook = 10ms;
 constexpr Nanos kLeastResumeCost = 40ms;
 constexpr Nanos kFirstRetry = 1s;  // after a resume that failed
 constexpr Nanos kLastRetry = 5min;
-constexpr Nanos kWallsCost = 50ms;  // to build a sandbox anew
-constexpr Nanos kMostEarly = 30s;   // that the wake index brings one back
-constexpr int kPidRoom = 200;       // pids between those of the function and CRIU's own
+constexpr Nanos kMostEarly = 30s;  // that the wake index brings one back
+constexpr Nanos kLeastWallsCost = 10ms;
+constexpr int kPidRoom = 200;  // pids between those of the function and CRIU's own
+
+// Generous, for one that is back early only waits: half as much again as its last ways took.
+Nanos Smoothed(Nanos before, Nanos took, Nanos least) {
+  return std::max(least, before * 3 / 4 + took * 3 / 8);
+}
 
 int FirstDriverPid(const InstanceFacts& facts) {
   return std::max(sandbox::kFirstDriverPid, facts.highest_pid + kPidRoom);
@@ -57,14 +62,16 @@ void Instance::PrepareMove() {
 }
 
 void Instance::ScheduleWake() {
+  const bool due = kept_ && kept_->facts.deadline;
+  const SteadyTime deadline{due ? *kept_->facts.deadline - clock_offset_ : Nanos(0)};
+  if (kept_ && sandbox_) workplace_.walls_stand(id_, due ? std::optional(deadline) : std::nullopt);
   if (kept_ && IsDue()) {
     const SteadyTime now = workplace_.clock.Steady();
     workplace_.wake_at(id_, resume_failures_ == 0 ? now : std::max(now, try_again_at_), Nanos(0));
     return;
   }
-  if (!kept_ || !kept_->facts.deadline) return;
-  workplace_.wake_at(id_, SteadyTime{*kept_->facts.deadline - clock_offset_},
-                     resume_cost_ + (sandbox_ ? Nanos(0) : kWallsCost));
+  if (!due) return;
+  workplace_.wake_at(id_, deadline, resume_cost_ + (sandbox_ ? Nanos(0) : workplace_.walls_cost));
 }
 
 void Instance::Found() {
@@ -83,9 +90,8 @@ void Instance::Knocked() {
   if (state() == State::kSuspended && !moving_ && call_) ScheduleWake();
 }
 
-// Generous, for one that is back early only waits: half as much again as its last ways took.
 void Instance::LearnResumeCost(Nanos took) {
-  resume_cost_ = std::max(kLeastResumeCost, resume_cost_ * 3 / 4 + took * 3 / 8);
+  resume_cost_ = Smoothed(resume_cost_, took, kLeastResumeCost);
 }
 
 class Resumption {
@@ -98,7 +104,12 @@ class Resumption {
       self_.log_.Listen();
       co_return Result<>{};
     }
-    co_return co_await self_.BuildWalls(self_.clock_offset_);
+    while (self_.leaving_) co_await self_.changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+    const SteadyTime begun = work_.clock.Steady();
+    GODWIT_CO_TRY(co_await self_.BuildWalls(self_.clock_offset_));
+    walls_took = work_.clock.Steady() - begun;
+    work_.walls_cost = Smoothed(work_.walls_cost, walls_took, kLeastWallsCost);
+    co_return Result<>{};
   }
 
   // The image is unpacked while CRIU starts and the connections are made.
@@ -144,6 +155,7 @@ class Resumption {
 
   bool committed = false;
   bool broken = false;  // the image itself
+  Nanos walls_took{};
 
  private:
   // It joins the control group, and what it restores is in there from its beginning.
@@ -317,7 +329,7 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   cpu_seen_ = 0;
   static_cast<void>(life_.Move(call_ ? State::kBusy : State::kReady, std::move(reason)));
   report.took = workplace_.clock.Steady() - begun;
-  LearnResumeCost(report.took);
+  LearnResumeCost(report.took - resumption.walls_took);
   report.memory_after = sandbox_->cgroup().MemoryBytes();
   const storage::BlobId image = kept_->image;
   due_ = waits ? SteadyTime{*kept_->facts.deadline - clock_offset_} : SteadyTime{};

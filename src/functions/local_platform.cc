@@ -15,6 +15,7 @@
 #include "functions/crews.h"
 #include "functions/schema.h"
 #include "functions/waker.h"
+#include "functions/wall_keeper.h"
 
 namespace godwit::functions {
 
@@ -42,6 +43,7 @@ class Local final : public LocalPlatform {
         callbacks_(workplace, crews_),
         waker_(workplace.executor, workplace.clock,
                [this](InstanceId id) { return WakeUp(std::move(id)); }),
+        walls_(workplace.settings.kept_walls),
         tick_(workplace.executor),
         gate_(workplace.executor) {
     work_.wake_at = [this](const InstanceId& id, SteadyTime due, Nanos cost) {
@@ -54,7 +56,13 @@ class Local final : public LocalPlatform {
         });
       });
     }
-    work_.no_wake = [this](const InstanceId& id) { waker_.Forget(id); };
+    work_.no_wake = [this](const InstanceId& id) {
+      waker_.Forget(id);
+      walls_.Erase(id);
+    };
+    work_.walls_stand = [this](const InstanceId& id, std::optional<SteadyTime> due) {
+      walls_.Stand(id, due, work_.clock.Steady());
+    };
   }
 
   Result<> Start() override;
@@ -104,6 +112,7 @@ class Local final : public LocalPlatform {
   Result<> BuryInstance(const KeptInstance& kept, const Error& why);
   asio::awaitable<void> Ticking();
   asio::awaitable<void> WakeUp(InstanceId id);
+  void LetWallsGo();
 
   Workplace& work_;
   Crews crews_;
@@ -111,6 +120,7 @@ class Local final : public LocalPlatform {
   Calls calls_;
   Callbacks callbacks_;
   Waker waker_;
+  WallKeeper walls_;
   asio::steady_timer tick_;
   bool stopping_ = false;
   Gate gate_;
@@ -201,6 +211,13 @@ asio::awaitable<void> Local::Ticking() {
     if (cancelled || stopping_) co_return;
     crews_.Tick();
     catalogue_.Tick();
+    LetWallsGo();
+  }
+}
+
+void Local::LetWallsGo() {
+  for (const InstanceId& id : walls_.TakeSurplus(work_.clock.Steady())) {
+    if (Instance* instance = crews_.Find(id)) instance->LeaveWalls();
   }
 }
 

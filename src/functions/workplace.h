@@ -34,6 +34,7 @@ struct Settings {
       std::chrono::seconds(10);  // a ready instance without a call for so long is put away
   bool keep_awake = false;       // nothing is put away by itself
   int max_instances = 1000;      // of a function
+  size_t kept_walls = 32;        // of instances that are put away: see WallKeeper
   int max_starting = 4;          // at the same time, of the node
   int max_queued = 1000;         // calls of a function that wait for an instance
   Nanos keep_results = std::chrono::hours(24);
@@ -74,6 +75,9 @@ struct Workplace {
   std::function<void(const InstanceId&)> no_wake = {};
   network::Network* network = nullptr;  // none: functions have none
   checkpoint::Pager* pager = nullptr;   // none: memory comes back before its process runs
+  // That one is put away and its walls stand; when it is wanted, if that is known. Set likewise.
+  std::function<void(const InstanceId&, std::optional<SteadyTime>)> walls_stand = {};
+  Nanos walls_cost = std::chrono::milliseconds(50);  // to build them anew: learnt
   FunctionLogs logs = FunctionLogs(directories.logs);
 
   std::string FunctionArn(const std::string& name) const;

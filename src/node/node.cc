@@ -75,6 +75,7 @@ functions::Settings SettingsOf(const cli::NodeConfig& config) {
   settings.keep_awake = config.keep_awake;
   settings.max_instances = static_cast<int>(config.max_instances);
   settings.max_queued = static_cast<int>(config.max_queue);
+  settings.kept_walls = static_cast<size_t>(config.kept_walls);
   settings.keep_results = config.result_keep;
   settings.region = config.region;
   settings.account = config.account;
