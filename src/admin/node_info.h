@@ -2,8 +2,7 @@
 
 // What a node tells of itself, apart from its functions.
 //
-// node/ fills it in, for AdminApi. Threads: values; ResidentBytes() any. Failure: ResidentBytes()
-// gives 0 where /proc cannot be read.
+// node/ fills it in, for AdminApi. Threads: values. Failure: none.
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -25,8 +24,5 @@ struct NodeInfo {
 };
 
 using NodeInfoProvider = std::function<NodeInfo()>;
-
-// Of this process: proc(5), the second number of /proc/self/statm.
-uint64_t ResidentBytes();
 
 }  // namespace godwit::admin

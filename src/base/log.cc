@@ -27,21 +27,21 @@ spdlog::level::level_enum LevelOf(LogLevel level) {
 }  // namespace
 
 Log::Log(std::string_view name, LogLevel level)
-    : logger_(std::make_shared<spdlog::logger>(std::string(name),
-                                               std::make_shared<spdlog::sinks::stderr_sink_mt>())),
-      level_(level) {
-  logger_->set_level(LevelOf(level));
-  logger_->set_pattern("%Y-%m-%dT%H:%M:%S.%e %L %n: %v");
+    : sink_(std::make_shared<spdlog::sinks::stderr_sink_mt>()), name_(name), level_(level) {
+  sink_->set_pattern("%Y-%m-%dT%H:%M:%S.%e %L %n: %v");
 }
 
 Log Log::Named(std::string_view name) const {
   Log other = *this;
-  other.logger_ = logger_->clone(std::string(name));
+  other.name_ = name;
   return other;
 }
 
 void Log::Write(LogLevel level, std::string_view text) const {
-  logger_->log(LevelOf(level), spdlog::string_view_t(text.data(), text.size()));
+  try {
+    sink_->log({name_, LevelOf(level), {text.data(), text.size()}});
+  } catch (const spdlog::spdlog_ex&) {  // it is lost
+  }
 }
 
 }  // namespace godwit

@@ -7,10 +7,11 @@
 #include <fmt/core.h>
 
 #include <memory>
+#include <string>
 #include <string_view>
 
-namespace spdlog {
-class logger;
+namespace spdlog::sinks {
+class sink;
 }
 
 namespace godwit {
@@ -48,7 +49,8 @@ class Log {
  private:
   void Write(LogLevel level, std::string_view text) const;
 
-  std::shared_ptr<spdlog::logger> logger_;
+  std::shared_ptr<spdlog::sinks::sink> sink_;  // of all that come of one
+  std::string name_;
   LogLevel level_;
 };
 

@@ -236,7 +236,7 @@ std::string FactsToJson(const InstanceFacts& facts) {
   }
   json::object object{{"version", kFactsVersion},
                       {"instance", facts.instance.text},
-                      {"function", FunctionValue(facts.function)},
+                      {"function", FunctionValue(*facts.function)},
                       {"uid", facts.uid},
                       {"pid", facts.pid},
                       {"highest_pid", facts.highest_pid},
@@ -278,7 +278,7 @@ Result<InstanceFacts> FactsFromJson(std::string_view text) {
                 facts.instance.text);
   }
   if (const auto* function = reader.Find("function"))
-    facts.function = ReadFunction(Reader(*function));
+    facts.function = std::make_shared<const Function>(ReadFunction(Reader(*function)));
   reader.Read("uid", facts.uid);
   reader.Read("pid", facts.pid);
   reader.Read("highest_pid", facts.highest_pid);
@@ -318,7 +318,7 @@ Result<InstanceFacts> FactsFromJson(std::string_view text) {
     item.Read("attempt", invocation.attempt);
     item.Read("accepted_ns", invocation.accepted.since_epoch);
     invocation.kind = event ? CallKind::kEvent : CallKind::kSync;
-    invocation.function = facts.function.spec.name;
+    invocation.function = facts.function->spec.name;
     facts.call = std::move(invocation);
   }
   return facts;

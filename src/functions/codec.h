@@ -4,6 +4,7 @@
 //
 // Threads: values. Failure: kCorrupt for text that is not what was written; fields that are missing
 // keep their defaults, so that a newer program reads what an older one kept.
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,8 @@ Result<Function> FunctionFromJson(std::string_view text);
 // All that is needed to bring a suspended instance back, beside its image.
 struct InstanceFacts {
   InstanceId instance;
-  Function function;
+  // Never null. One object for all that were read together and have the same.
+  std::shared_ptr<const Function> function = std::make_shared<const Function>();
   uint32_t uid = 0;
   int pid = 0;          // of the function's first process, inside
   int highest_pid = 0;  // inside, of all its processes and threads

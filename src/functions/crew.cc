@@ -107,8 +107,9 @@ void Crew::Pump() {
 }
 
 void Crew::Start() {
-  auto instance =
-      std::make_unique<Instance>(workplace_, *this, InstanceId::New(workplace_.entropy), function_);
+  if (!shared_function_) shared_function_ = std::make_shared<const Function>(function_);
+  auto instance = std::make_unique<Instance>(workplace_, *this, InstanceId::New(workplace_.entropy),
+                                             shared_function_);
   instances_.push_back(std::move(instance));
   instances_.back()->Start();
 }
@@ -148,6 +149,7 @@ void Crew::Restore(KeptInstance kept, PendingCall::Done done) {
 
 void Crew::Update(Function function) {
   function_ = std::move(function);
+  shared_function_.reset();
   std::vector<Instance*> old;
   for (const auto& instance : instances_) {
     if (instance->idle() && !instance->moving()) old.push_back(instance.get());

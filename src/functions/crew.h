@@ -73,6 +73,7 @@ class Crew final : public Owner {
 
   Workplace& workplace_;
   Function function_;
+  std::shared_ptr<const Function> shared_function_;  // the same, for its instances; may be null
   std::function<bool()> may_start_;
   bool retired_ = false;
   std::deque<PendingCall> queue_;

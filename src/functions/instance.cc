@@ -37,11 +37,13 @@ uint32_t UidOf(const InstanceId& id) {
 
 }  // namespace
 
-Instance::Instance(Workplace& workplace, Owner& owner, InstanceId id, Function function)
+Instance::Instance(Workplace& workplace, Owner& owner, InstanceId id,
+                   std::shared_ptr<const Function> function)
     : workplace_(workplace),
       owner_(owner),
       id_(std::move(id)),
-      function_(std::move(function)),
+      shared_function_(std::move(function)),
+      function_(*shared_function_),
       uid_(UidOf(id_)),
       log_line_(workplace.log.Named(id_.text)),
       life_(id_, State::kStarting, workplace.clock, workplace.observe),
@@ -57,7 +59,8 @@ Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, Pendin
     : workplace_(workplace),
       owner_(owner),
       id_(kept.facts.instance),
-      function_(kept.facts.function),
+      shared_function_(kept.facts.function),
+      function_(*shared_function_),
       uid_(kept.facts.uid),
       log_line_(workplace.log.Named(id_.text)),
       life_(id_, State::kSuspended, workplace.clock, workplace.observe),

@@ -67,7 +67,8 @@ class Instance final : public RuntimeCalls {
   static constexpr Nanos kLookEvery = std::chrono::milliseconds(100);  // how often Tick() is called
 
   // A new one, STARTING.
-  Instance(Workplace& workplace, Owner& owner, InstanceId id, Function function);
+  Instance(Workplace& workplace, Owner& owner, InstanceId id,
+           std::shared_ptr<const Function> function);
   // One found in the store, SUSPENDED. `done` is told of the result of the call that it runs, if
   // any.
   Instance(Workplace& workplace, Owner& owner, KeptInstance kept, PendingCall::Done done);
@@ -182,7 +183,8 @@ class Instance final : public RuntimeCalls {
   Workplace& workplace_;
   Owner& owner_;
   InstanceId id_;
-  Function function_;
+  std::shared_ptr<const Function> shared_function_;  // with others of its revision
+  const Function& function_;
   uint32_t uid_;
   Log log_line_;
   Lifecycle life_;

@@ -225,7 +225,7 @@ class Suspension {
     GODWIT_TRY(OnLoop([&] { return AskInstance(facts); }));
     GODWIT_TRY(ReadProcesses(facts, dumped));
     facts.instance = self_.id_;
-    facts.function = self_.function_;
+    facts.function = self_.shared_function_;
     facts.uid = self_.uid_;
     facts.pid = self_.process_.inside;
     facts.clock = clock_;
@@ -389,6 +389,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   if (endpoint_) co_await endpoint_->Drop();
   kept_ = std::move(suspension.kept);
   if (call_ && durable) call_->kept = true;
+  if (call_) call_->invocation.payload = std::string();  // the function has it
   awake_before_ = kept_->facts.awake;
   clock_stands_ = true;
   obstacle_.clear();

@@ -148,7 +148,7 @@ Result<> Local::Start() {
 }
 
 Result<bool> Local::RestoreInstance(KeptInstance kept) {
-  const Function& function = kept.facts.function;
+  const Function& function = *kept.facts.function;
   if (const Result<> unpacked = catalogue_.UnpackFor(function); !unpacked) {
     const Code code = unpacked.error().code();
     if (code == Code::kNotFound || code == Code::kCorrupt) {

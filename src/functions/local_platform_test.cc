@@ -141,7 +141,7 @@ TEST_F(LocalPlatformTest, AnInstanceWithoutItsCodeIsLostAndItsCallFails) {
   KeptInstance kept;
   kept.image = place_.blobs->Put(std::span(&bytes, 1), {}).value();
   kept.facts.instance = {"i-0123456789"};
-  kept.facts.function = function;
+  kept.facts.function = std::make_shared<const Function>(function);
   kept.facts.call.emplace();
   kept.facts.call->id = RequestId::New(place_.entropy);
   kept.facts.call->function = "f";

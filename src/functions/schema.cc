@@ -1,6 +1,7 @@
 #include "functions/schema.h"
 
 #include <array>
+#include <map>
 
 #include "base/try.h"
 
@@ -213,10 +214,14 @@ Result<std::vector<KeptInstance>> AllInstances(Database& database) {
   GODWIT_TRY(Statement * all,
              database.Cached("SELECT facts, image, image_bytes FROM instance ORDER BY id"));
   std::vector<KeptInstance> kept;
+  std::map<std::string, std::shared_ptr<const Function>> functions;  // by revision
   while (true) {
     GODWIT_TRY(const bool row, all->Step());
     if (!row) return kept;
     GODWIT_TRY(InstanceFacts facts, FactsFromJson(all->Text(0)));
+    const std::string& revision = facts.function->revision_id;
+    if (!revision.empty())
+      facts.function = functions.try_emplace(revision, facts.function).first->second;
     uint32_t callbacks = 0;
     if (facts.call) {
       GODWIT_TRY(callbacks, CountCallbacks(database, facts.call->id));
@@ -224,6 +229,14 @@ Result<std::vector<KeptInstance>> AllInstances(Database& database) {
     kept.push_back({std::move(facts), storage::BlobId{std::string(all->Text(1))},
                     static_cast<uint64_t>(all->Int(2)), callbacks});
   }
+}
+
+Result<size_t> CountInstances(Database& database) {
+  GODWIT_TRY(Statement * count, database.Cached("SELECT count(*) FROM instance"));
+  GODWIT_TRY(const bool row, count->Step());
+  const size_t instances = row ? static_cast<size_t>(count->Int(0)) : 0;
+  count->Reset();
+  return instances;
 }
 
 Result<> PutTransition(Database& database, int64_t sequence, const Transition& transition) {

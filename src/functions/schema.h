@@ -59,6 +59,7 @@ struct KeptInstance {
 Result<> PutInstance(storage::Database& database, const KeptInstance& kept);
 Result<> DropInstance(storage::Database& database, const InstanceId& id);
 Result<std::vector<KeptInstance>> AllInstances(storage::Database& database);
+Result<size_t> CountInstances(storage::Database& database);
 
 // The newest kTransitionsKept moves of all instances together, in a ring.
 inline constexpr int64_t kTransitionsKept = 65'536;

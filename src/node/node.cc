@@ -20,6 +20,7 @@
 #include "aws/lambda_api.h"
 #include "aws/runtime_api.h"
 #include "base/bytes.h"
+#include "base/memory.h"
 #include "base/scope.h"
 #include "base/try.h"
 #include "checkpoint/features.h"
@@ -31,6 +32,7 @@
 #include "http/server.h"
 #include "node/ground.h"
 #include "node/machine.h"
+#include "node/memory_tidier.h"
 #include "sandbox/launch.h"
 #include "sandbox/seccomp.h"
 #include "storage/lock.h"
@@ -99,15 +101,15 @@ Fd PrepareCriu(const cli::NodeConfig& config, functions::Directories& directorie
 // What the store has that is nothing without its key; empty for a new one.
 Result<std::string> WhatIsHeld(storage::Database& database, const std::string& data) {
   GODWIT_TRY(const auto functions, functions::AllFunctions(database));
-  GODWIT_TRY(const auto instances, functions::AllInstances(database));
+  GODWIT_TRY(const size_t instances, functions::CountInstances(database));
   size_t files = 0;
   std::error_code error;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(data + "/blobs", error)) {
     if (entry.is_regular_file(error)) ++files;
   }
-  if (functions.empty() && instances.empty() && files == 0) return "";
+  if (functions.empty() && instances == 0 && files == 0) return "";
   return fmt::format("{} functions, {} instances that are put away and {} sealed files",
-                     functions.size(), instances.size(), files);
+                     functions.size(), instances, files);
 }
 
 // Directories and images of instances that the store does not know are what a killed node left
@@ -122,8 +124,8 @@ Result<> ClearLeftovers(storage::Journal& journal, storage::Blobs& blobs,
     for (const auto& instance : all) {
       instances.insert(instance.facts.instance.text);
       kept.insert(instance.image.hex);
-      kept.insert(instance.facts.function.zip_id);
-      code.insert(instance.facts.function.code_id);
+      kept.insert(instance.facts.function->zip_id);
+      code.insert(instance.facts.function->code_id);
     }
     GODWIT_TRY(const auto functions, functions::AllFunctions(database));
     for (const auto& function : functions) {
@@ -187,6 +189,7 @@ class Node {
     GODWIT_TRY(const network::Range range,
                network::ParseRange(config_.network_range).Within("network_range"));
     RaiseFileLimit();
+    KeepMemorySmall();
     std::signal(SIGPIPE, SIG_IGN);
     // First of all, for a node that cannot be reached makes no store; but a socket may be in it.
     const bool door_inside = config_.listen.starts_with("unix:" + config_.data + "/");
@@ -268,9 +271,8 @@ class Node {
     admin::AdminApi admin(
         platform,
         [&] {
-          return admin::NodeInfo{
-              GODWIT_VERSION,          config_.data,           endpoints, ::getpid(),
-              clock_.Steady() - begun, admin::ResidentBytes(), features};
+          return admin::NodeInfo{GODWIT_VERSION,          config_.data,    endpoints, ::getpid(),
+                                 clock_.Steady() - begun, ResidentBytes(), features};
         },
         log_.Named("admin"));
     http::Limits limits;
@@ -288,6 +290,7 @@ class Node {
         limits, log_.Named("http"));
     Result<> listening = server.Listen(door.Hand());
     asio::signal_set signals(loop, SIGINT, SIGTERM);
+    MemoryTidier tidier(loop.get_executor(), pool);
     asio::co_spawn(
         loop,
         // co_spawn keeps it, and run() returns when it has ended.
@@ -299,6 +302,7 @@ class Node {
                       endpoints.empty() ? config_.listen : endpoints.front(), config_.data);
             Notify("READY=1");
             features = co_await Offload(pool, [&] { return ProbeMachine(config_.criu); });
+            tidier.Start();
             co_await signals.async_wait(asio::use_awaitable);
             log_.Info("stops: what runs is put away, what is put away stays");
             Notify("STOPPING=1");
@@ -306,6 +310,7 @@ class Node {
           signals.async_wait([](const boost::system::error_code& error, int) {
             if (!error) std::_Exit(1);
           });
+          co_await tidier.Stop();
           co_await platform.Stop();
           co_await network.Close();
           co_await server.Drain(kPatience);
