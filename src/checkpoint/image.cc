@@ -377,8 +377,9 @@ Result<StoredImage> StoreImage(storage::Blobs& blobs, const ImagePlaces& places,
 }
 
 Result<FetchedImage> FetchImage(storage::Blobs& blobs, const storage::BlobId& id,
-                                const ImagePlaces& places, uint32_t uid, bool late) {
-  return Fetch(blobs, id, places).Run(uid, late);
+                                const ImagePlaces& places, uint32_t uid, std::string_view bond,
+                                bool late) {
+  return Fetch(blobs, id, places, bond).Run(uid, late);
 }
 
 }  // namespace godwit::checkpoint

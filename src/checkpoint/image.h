@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "checkpoint/descent.h"  // EmptyDirectory
@@ -47,8 +48,9 @@ struct FetchedImage {
 };
 
 // Puts the files back. /tmp must be empty; what is in it is given to `uid`. If `late`, memory that
-// can come late may be left out.
+// can come late may be left out. `bond` is that of the options it was stored with.
 Result<FetchedImage> FetchImage(storage::Blobs& blobs, const storage::BlobId& id,
-                                const ImagePlaces& places, uint32_t uid, bool late);
+                                const ImagePlaces& places, uint32_t uid, std::string_view bond,
+                                bool late);
 
 }  // namespace godwit::checkpoint

@@ -59,7 +59,7 @@ class ImageTest : public testing::Test {
     return StoreImage(*blobs_, From(), "{}", {Durability::kCached, storage::Packing::kFast});
   }
   Result<FetchedImage> Fetch(const StoredImage& stored) {
-    return FetchImage(*blobs_, stored.id, To(), ::getuid(), false);
+    return FetchImage(*blobs_, stored.id, To(), ::getuid(), "", false);
   }
   void ThereAndBack() {
     const auto stored = Store();
@@ -90,7 +90,7 @@ TEST_F(ImageTest, BringsBackWhatWasStoredWithModesLinksAndEmptyFiles) {
       StoreImage(*blobs_, From(), R"({"facts":1})", {Durability::kCached, storage::Packing::kFast});
   ASSERT_TRUE(stored.has_value()) << stored.error().ToString();
   EXPECT_LT(stored->bytes, 1u << 20);
-  const auto image = FetchImage(*blobs_, stored->id, To(), ::getuid(), false);
+  const auto image = FetchImage(*blobs_, stored->id, To(), ::getuid(), "", false);
   ASSERT_TRUE(image.has_value()) << image.error().ToString();
   EXPECT_EQ(image->facts, R"({"facts":1})");
   EXPECT_EQ(Get("/criu2/pages-1.img"), pages);
@@ -118,7 +118,7 @@ TEST_F(ImageTest, ATamperedImageIsRefusedByName) {
   file.seekp(50'000);
   file.put('!');
   file.close();
-  const auto facts = FetchImage(*blobs_, stored->id, To(), ::getuid(), false);
+  const auto facts = FetchImage(*blobs_, stored->id, To(), ::getuid(), "", false);
   ASSERT_FALSE(facts.has_value());
   EXPECT_EQ(facts.error().code(), Code::kCorrupt);
   EXPECT_THAT(facts.error().ToString(), testing::HasSubstr(stored->id.hex));

@@ -236,6 +236,8 @@ std::string FactsToJson(const InstanceFacts& facts) {
   }
   json::object object{{"version", kFactsVersion},
                       {"instance", facts.instance.text},
+                      {"sequence", static_cast<int64_t>(facts.sequence)},
+                      {"image_key", facts.image_key},
                       {"function", FunctionValue(*facts.function)},
                       {"uid", facts.uid},
                       {"pid", facts.pid},
@@ -277,6 +279,8 @@ Result<InstanceFacts> FactsFromJson(std::string_view text) {
     return Fail(Code::kCorrupt, "the suspended instance that was kept has the name '{}'",
                 facts.instance.text);
   }
+  reader.Read("sequence", facts.sequence);
+  reader.Read("image_key", facts.image_key);
   if (const auto* function = reader.Find("function"))
     facts.function = std::make_shared<const Function>(ReadFunction(Reader(*function)));
   reader.Read("uid", facts.uid);

@@ -23,6 +23,8 @@ Result<Function> FunctionFromJson(std::string_view text);
 // All that is needed to bring a suspended instance back, beside its image.
 struct InstanceFacts {
   InstanceId instance;
+  uint64_t sequence = 0;  // of this suspension among the instance's, from 1
+  std::string image_key;  // of its image alone: see image_bond.h
   // Never null. One object for all that were read together and have the same.
   std::shared_ptr<const Function> function = std::make_shared<const Function>();
   uint32_t uid = 0;

@@ -83,6 +83,7 @@ Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, Pendin
       callbacks_taken_ = std::max(callbacks_taken_, std::min(session.callback.number, callbacks_));
   }
   clock_offset_ = kept_->facts.clock_offset;
+  suspensions_ = kept_->facts.sequence;
   if (kept_->facts.boot != workplace_.boot) {
     // Another boot has another CLOCK_MONOTONIC: what passed meanwhile is read off the wall clock.
     const Nanos away = std::max(Nanos(0), workplace_.clock.Wall() - kept_->facts.wall);

@@ -234,6 +234,7 @@ class Instance final : public RuntimeCalls {
 
   Nanos clock_offset_{};              // of its CLOCK_MONOTONIC to the host's
   std::optional<KeptInstance> kept_;  // while it is put away
+  uint64_t suspensions_ = 0;          // the last one's number
   bool staged_ = false;               // its image is nowhere but in the staging directory
   bool row_missing_ = false;          // it is on disk, but the store could not be told yet
   Nanos resume_cost_ = std::chrono::milliseconds(100);  // expected, at first a guess

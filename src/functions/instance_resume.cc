@@ -21,6 +21,7 @@
 #include "checkpoint/waits.h"
 #include "functions/criu_worker.h"
 #include "functions/environment.h"
+#include "functions/image_bond.h"
 #include "functions/instance.h"
 
 namespace godwit::functions {
@@ -174,14 +175,18 @@ class Resumption {
       checkpoint::EmptyDirectory(self_.Staging());
       const checkpoint::ImagePlaces places{self_.Staging(), self_.Temporary()};
       auto fetched = checkpoint::FetchImage(work_.blobs, self_.kept_->image, places, self_.uid_,
-                                            work_.pager != nullptr);
+                                            BondOf(facts_), work_.pager != nullptr);
       if (fetched) {
         image_ = *std::move(fetched);
       } else {
         const auto stored = work_.blobs.StoredSize(self_.kept_->image);
         broken = fetched.error().code() == Code::kCorrupt ||
                  (!stored && stored.error().code() == Code::kNotFound);
-        return std::unexpected(fetched.error());
+        if (fetched.error().code() == Code::kCorrupt) {
+          fetched.error().Within(fmt::format(
+              "its image is damaged, or is not that of its suspension {}", facts_.sequence));
+        }
+        return std::unexpected(std::move(fetched).error());
       }
       GODWIT_FAULT(kRestoreStarted);
       return Result<>{};

@@ -24,6 +24,7 @@
 #include "checkpoint/waits.h"
 #include "functions/criu_worker.h"
 #include "functions/environment.h"
+#include "functions/image_bond.h"
 #include "functions/instance.h"
 
 namespace godwit::functions {
@@ -73,7 +74,8 @@ class Suspension {
         work_(instance.workplace_),
         blocked_(instance.state() == State::kBlocked),
         has_call_(instance.call_.has_value()),
-        still_since_(instance.still_since_) {}
+        still_since_(instance.still_since_),
+        sequence_(++instance.suspensions_) {}
 
   asio::awaitable<Result<>> HoldConnections() {
     Result<> held;
@@ -114,9 +116,9 @@ class Suspension {
     const auto image = co_await Offload(work_.pool, [&]() -> Result<checkpoint::StoredImage> {
       if (GODWIT_FAULT_FAILS(kImageStoreFull))
         return godwit::Fail(Code::kNoSpace, "no space left for the image");
-      return checkpoint::StoreImage(work_.blobs, {self_.Staging(), self_.Temporary()},
-                                    FactsToJson(kept.facts),
-                                    {Durability::kCached, storage::Packing::kFast, kImageChunk});
+      return checkpoint::StoreImage(
+          work_.blobs, {self_.Staging(), self_.Temporary()}, FactsToJson(kept.facts),
+          {Durability::kCached, storage::Packing::kFast, kImageChunk, BondOf(kept.facts)});
     });
     read_ = true;
     self_.Rescheduled();
@@ -225,6 +227,8 @@ class Suspension {
     GODWIT_TRY(OnLoop([&] { return AskInstance(facts); }));
     GODWIT_TRY(ReadProcesses(facts, dumped));
     facts.instance = self_.id_;
+    facts.sequence = sequence_;
+    facts.image_key = NewImageKey(work_.entropy);
     facts.function = self_.shared_function_;
     facts.uid = self_.uid_;
     facts.pid = self_.process_.inside;
@@ -319,6 +323,7 @@ class Suspension {
   const bool blocked_;
   const bool has_call_;
   const SteadyTime still_since_;
+  const uint64_t sequence_;
   std::string come_;  // why its link has to have it back: what came, or what went and may be lost
   Nanos clock_{};
   WallTime wall_;

@@ -27,14 +27,12 @@ constexpr size_t kLongLine = 16 << 10;
 }  // namespace
 
 struct RunningLog::Copying : std::enable_shared_from_this<Copying> {
-  Copying(const boost::asio::any_io_executor& executor, const std::string& directory,
-          FunctionLogs& all_logs, std::string name)
-      : file_path(directory + "/log/output.log"),
-        pipe_path(directory + "/run/log"),
-        logs(all_logs),
-        function(std::move(name)),
-        pipe(executor),
-        pause(executor) {}
+  Copying(RunningLog& log, Fd own_file)
+      : owner(log),
+        shared(log.logs_.Of(log.function_)),
+        pipe(log.executor_),
+        pause(log.executor_),
+        file(std::move(own_file)) {}
 
   void Wait() {
     pipe.async_wait(boost::asio::posix::descriptor_base::wait_read,
@@ -61,7 +59,7 @@ struct RunningLog::Copying : std::enable_shared_from_this<Copying> {
     if (count <= 0) return 0;
     const auto size = static_cast<size_t>(count);
     static_cast<void>(WriteAll(file.get(), {some.data(), size}));
-    if (Size() > kMaxBytes) Trim();
+    if (owner.FileSize() > kMaxBytes) Trim();
     Tell({some.data(), size});
     return size;
   }
@@ -70,7 +68,7 @@ struct RunningLog::Copying : std::enable_shared_from_this<Copying> {
   void Tell(std::string_view text) {
     const size_t whole = text.rfind('\n') + 1;  // 0: no line ends in it
     if (whole > 0 && line.empty()) {
-      shared->Append(this, text.substr(0, whole));
+      shared->Append(&owner, text.substr(0, whole));
     } else if (whole > 0) {
       line += text.substr(0, whole);
       EndLine();
@@ -80,7 +78,7 @@ struct RunningLog::Copying : std::enable_shared_from_this<Copying> {
   }
 
   void EndLine() {
-    if (!line.empty() && shared) shared->Append(this, line);
+    if (!line.empty()) shared->Append(&owner, line);
     line.clear();
   }
 
@@ -89,78 +87,54 @@ struct RunningLog::Copying : std::enable_shared_from_this<Copying> {
     }
   }
 
-  uint64_t Size() const {
-    struct stat st = {};
-    const int failed = file ? ::fstat(file.get(), &st) : ::stat(file_path.c_str(), &st);
-    return failed == 0 ? static_cast<uint64_t>(st.st_size) : 0;
-  }
-
-  std::string Read(uint64_t from, uint64_t end) const {
-    if (from >= end) return "";
-    Fd opened;
-    if (!file) {
-      if (auto fd = Open(file_path, O_RDONLY)) opened = *std::move(fd);
-    }
-    std::string text(end - from, '\0');
-    const ssize_t n = ::pread(file ? file.get() : opened.get(), text.data(), text.size(),
-                              static_cast<off_t>(from));
-    text.resize(n > 0 ? static_cast<size_t>(n) : 0);
-    return text;
-  }
-
   void Trim() {
-    const uint64_t size = Size();
-    const std::string newest = Read(size - kKeptBytes, size);
+    const uint64_t size = owner.FileSize();
+    const std::string newest = owner.Read(size - kKeptBytes, size);
     if (::ftruncate(file.get(), 0) != 0) return;
     static_cast<void>(WriteAll(file.get(), newest));
-    trimmed_bytes += size - newest.size();
-    was_trimmed = true;
+    owner.trimmed_bytes_ += size - newest.size();
+    owner.was_trimmed_ = true;
   }
 
-  const std::string file_path;
-  const std::string pipe_path;
-  FunctionLogs& logs;
-  const std::string function;
-  std::shared_ptr<FunctionLog> shared;         // while it listens
-  std::string line;                            // the last one, not ended yet and not in `shared`
-  boost::asio::posix::stream_descriptor pipe;  // open while it listens
+  RunningLog& owner;  // which ends it, so that no handler meets it afterwards
+  std::shared_ptr<FunctionLog> shared;
+  std::string line;  // the last one, not ended yet and not in `shared`
+  boost::asio::posix::stream_descriptor pipe;
   boost::asio::steady_timer pause;
-  Fd file;                     // open while it listens
-  uint64_t trimmed_bytes = 0;  // of them that this process knows of
-  bool was_trimmed = false;
+  Fd file;
 };
 
-RunningLog::RunningLog(boost::asio::any_io_executor executor, const std::string& directory,
+RunningLog::RunningLog(boost::asio::any_io_executor executor, std::string directory,
                        FunctionLogs& logs, std::string function)
-    : copying_(std::make_shared<Copying>(executor, directory, logs, std::move(function))) {}
+    : executor_(std::move(executor)),
+      directory_(std::move(directory)),
+      logs_(logs),
+      function_(std::move(function)) {}
 
 RunningLog::~RunningLog() = default;
 
 void RunningLog::Listen() {
-  if (copying_->pipe.is_open()) return;
-  auto file = Open(copying_->file_path, O_RDWR | O_APPEND | O_CREAT, 0600);
+  if (copying_) return;
+  auto file = Open(directory_ + "/log/output.log", O_RDWR | O_APPEND | O_CREAT, 0600);
   // For writing too: it never ends, and the function never finds nobody at the other end.
-  auto pipe = Open(copying_->pipe_path, O_RDWR | O_NONBLOCK);
-  boost::system::error_code failed;
+  auto pipe = Open(directory_ + "/run/log", O_RDWR | O_NONBLOCK);
   if (!file || !pipe) return;
-  copying_->pipe.assign(pipe->get(), failed);
+  auto copying = std::make_shared<Copying>(*this, *std::move(file));
+  boost::system::error_code failed;
+  copying->pipe.assign(pipe->get(), failed);
   if (failed) return;
   static_cast<void>(pipe->Release());
-  copying_->file = *std::move(file);
-  copying_->shared = copying_->logs.Of(copying_->function);
+  copying_ = std::move(copying);
   copying_->Wait();
 }
 
 void RunningLog::Rest() {
   Flush();
-  boost::system::error_code ignored;
-  copying_->pipe.close(ignored);
-  copying_->pause.cancel();
-  copying_->file.Close();
-  copying_->shared.reset();
+  copying_.reset();
 }
 
 void RunningLog::Flush() {
+  if (!copying_) return;
   copying_->CopyWhatIsThere();
   copying_->EndLine();
 }
@@ -168,22 +142,41 @@ void RunningLog::Flush() {
 void RunningLog::Note(std::string_view lines) {
   Flush();
   // Not one of the function's: what it has left unfinished is ended.
-  copying_->logs.Of(copying_->function)->Append(nullptr, lines);
+  logs_.Of(function_)->Append(nullptr, lines);
+}
+
+uint64_t RunningLog::FileSize() const {
+  struct stat st = {};
+  const int failed = copying_ ? ::fstat(copying_->file.get(), &st)
+                              : ::stat((directory_ + "/log/output.log").c_str(), &st);
+  return failed == 0 ? static_cast<uint64_t>(st.st_size) : 0;
+}
+
+std::string RunningLog::Read(uint64_t from, uint64_t end) const {
+  if (from >= end) return "";
+  Fd opened;
+  if (!copying_) {
+    if (auto fd = Open(directory_ + "/log/output.log", O_RDONLY)) opened = *std::move(fd);
+  }
+  std::string text(end - from, '\0');
+  const ssize_t n = ::pread(copying_ ? copying_->file.get() : opened.get(), text.data(),
+                            text.size(), static_cast<off_t>(from));
+  text.resize(n > 0 ? static_cast<size_t>(n) : 0);
+  return text;
 }
 
 uint64_t RunningLog::size() const {
-  copying_->CopyWhatIsThere();
-  return copying_->trimmed_bytes + copying_->Size();
+  if (copying_) copying_->CopyWhatIsThere();
+  return trimmed_bytes_ + FileSize();
 }
 
 std::string RunningLog::Tail(uint64_t from, size_t limit) const {
-  copying_->CopyWhatIsThere();
-  const uint64_t end = copying_->Size();
-  const uint64_t trimmed = copying_->trimmed_bytes;
-  from = from > trimmed ? std::min(from - trimmed, end) : 0;
-  return copying_->Read(std::max(from, end > limit ? end - limit : 0), end);
+  if (copying_) copying_->CopyWhatIsThere();
+  const uint64_t end = FileSize();
+  from = from > trimmed_bytes_ ? std::min(from - trimmed_bytes_, end) : 0;
+  return Read(std::max(from, end > limit ? end - limit : 0), end);
 }
 
-bool RunningLog::WasTrimmed() { return std::exchange(copying_->was_trimmed, false); }
+bool RunningLog::WasTrimmed() { return std::exchange(was_trimmed_, false); }
 
 }  // namespace godwit::functions

@@ -25,7 +25,7 @@ class RunningLog {
   static constexpr uint64_t kKeptBytes = 1 << 20;  // of the newest, when it is trimmed
 
   // `instance_directory` may come into being later; `logs` outlives this.
-  RunningLog(boost::asio::any_io_executor executor, const std::string& instance_directory,
+  RunningLog(boost::asio::any_io_executor executor, std::string instance_directory,
              FunctionLogs& logs, std::string function);
   ~RunningLog();
   RunningLog(const RunningLog&) = delete;
@@ -50,7 +50,16 @@ class RunningLog {
 
  private:
   struct Copying;
-  std::shared_ptr<Copying> copying_;
+  uint64_t FileSize() const;
+  std::string Read(uint64_t from, uint64_t end) const;
+
+  boost::asio::any_io_executor executor_;
+  const std::string directory_;
+  FunctionLogs& logs_;
+  const std::string function_;
+  std::shared_ptr<Copying> copying_;  // while it listens: of ten thousand who are away, none has it
+  uint64_t trimmed_bytes_ = 0;        // of them that this process knows of
+  bool was_trimmed_ = false;
 };
 
 }  // namespace godwit::functions

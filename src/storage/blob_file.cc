@@ -14,9 +14,9 @@ namespace godwit::storage {
 namespace {
 
 // The key of this blob alone, so that chunk numbers can be nonces.
-Digest Subkey(const Digest& seal_key, Cipher cipher, std::string_view salt) {
+Digest Subkey(const Digest& seal_key, Cipher cipher, std::string_view salt, std::string_view bond) {
   const char number = static_cast<char>(cipher);
-  const std::string_view pieces[] = {{&number, 1}, salt};
+  const std::string_view pieces[] = {{&number, 1}, salt, bond};
   return HashPieces(seal_key, pieces);
 }
 
@@ -62,11 +62,12 @@ Result<> WriteBlob(int fd, const Content& content, Tail& tail, const BlobMaking&
                    Benches& benches) {
   BlobHeader header{.cipher = making.cipher,
                     .unique = making.unique,
+                    .bonded = !making.bond.empty(),
                     .chunk_bytes = making.chunk_bytes,
                     .plain_bytes = content.size() + tail.bytes()};
   making.salt.copy(header.salt.data(), header.salt.size());
   const std::string header_bytes = EncodeBlobHeader(header);
-  const Digest subkey = Subkey(making.seal_key, making.cipher, making.salt);
+  const Digest subkey = Subkey(making.seal_key, making.cipher, making.salt, making.bond);
   std::vector<BlobEntry> entries(header.Chunks());
   std::atomic<uint64_t> end = header.FrontBytes();
   FirstError failure;
@@ -94,7 +95,8 @@ Result<> WriteBlob(int fd, const Content& content, Tail& tail, const BlobMaking&
   return WriteAt(fd, 0, header_bytes + EncodeBlobTable(entries));
 }
 
-Result<BlobFile> BlobFile::Open(Fd fd, const Digest& id, const Digest& seal_key) {
+Result<BlobFile> BlobFile::Open(Fd fd, const Digest& id, const Digest& seal_key,
+                                std::string_view bond) {
   struct stat st = {};
   if (::fstat(fd.get(), &st) != 0) return FailErrno(errno, "cannot look at it");
   const auto file_bytes = static_cast<uint64_t>(st.st_size);
@@ -107,8 +109,8 @@ Result<BlobFile> BlobFile::Open(Fd fd, const Digest& id, const Digest& seal_key)
   GODWIT_TRY(file.entries_, DecodeBlobTable(file.header_, table, file_bytes));
   file.fd_ = std::move(fd);
   file.id_ = id;
-  file.subkey_ =
-      Subkey(seal_key, file.header_.cipher, {file.header_.salt.data(), file.header_.salt.size()});
+  file.subkey_ = Subkey(seal_key, file.header_.cipher,
+                        {file.header_.salt.data(), file.header_.salt.size()}, bond);
   return file;
 }
 

@@ -30,6 +30,7 @@ struct BlobMaking {
   Packing packing;
   bool unique = false;  // the name is no hash of the content
   uint32_t chunk_bytes = kBlobChunkBytes;
+  std::string_view bond = {};
 };
 
 // Writes the blob of `content`, and of `tail` behind it, to the empty file `fd`.
@@ -38,8 +39,10 @@ Result<> WriteBlob(int fd, const Content& content, Tail& tail, const BlobMaking&
 
 class BlobFile {
  public:
-  // Reads the front of the file. `id` is the name it was asked for by.
-  static Result<BlobFile> Open(Fd fd, const Digest& id, const Digest& seal_key);
+  // Reads the front of the file. `id` is the name it was asked for by; with another bond than it
+  // was sealed with, no chunk opens.
+  static Result<BlobFile> Open(Fd fd, const Digest& id, const Digest& seal_key,
+                               std::string_view bond = {});
 
   const BlobHeader& header() const { return header_; }
   // Reads, proves and unpacks the chunk into `into`, which has header().PlainOf(chunk) bytes.

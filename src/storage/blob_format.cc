@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kMagic = "godwblob";
 constexpr uint16_t kVersion = 1;
+constexpr uint16_t kBondedVersion = 2;  // a program that knows 1 alone would call it damaged
 constexpr uint32_t kPackedBit = uint32_t{1} << 31;
 
 template <typename Word>
@@ -40,7 +41,7 @@ uint32_t BlobHeader::PlainOf(uint64_t chunk) const {
 
 std::string EncodeBlobHeader(const BlobHeader& header) {
   std::string bytes(kMagic);
-  Append(bytes, kVersion);
+  Append(bytes, header.bonded ? kBondedVersion : kVersion);
   Append(bytes, static_cast<uint8_t>(header.cipher));
   Append(bytes, static_cast<uint8_t>(header.unique ? 1 : 0));
   Append(bytes, header.chunk_bytes);
@@ -53,11 +54,13 @@ Result<BlobHeader> DecodeBlobHeader(std::string_view bytes, uint64_t file_bytes)
   if (bytes.size() < kBlobHeaderBytes) return Fail(Code::kCorrupt, "it ends within its header");
   if (!bytes.starts_with(kMagic)) return Fail(Code::kCorrupt, "it does not begin as a blob does");
   bytes.remove_prefix(kMagic.size());
-  if (const auto version = Take<uint16_t>(bytes); version != kVersion) {
-    return Fail(Code::kUnsupported, "its format has version {}, and this program knows only {}",
-                version, kVersion);
+  const auto version = Take<uint16_t>(bytes);
+  if (version != kVersion && version != kBondedVersion) {
+    return Fail(Code::kUnsupported, "its format has version {}, and this program knows {} and {}",
+                version, kVersion, kBondedVersion);
   }
   BlobHeader header;
+  header.bonded = version == kBondedVersion;
   const auto cipher = Take<uint8_t>(bytes);
   const auto naming = Take<uint8_t>(bytes);
   header.unique = naming == 1;

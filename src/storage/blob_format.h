@@ -29,6 +29,7 @@ inline constexpr uint32_t kMostBlobChunk = uint32_t{4} << 20;
 struct BlobHeader {
   Cipher cipher = Cipher::kAes256Gcm;
   bool unique = false;  // its name is random, not a hash of the content
+  bool bonded = false;  // it opens only together with what it was sealed with beside the node's key
   uint32_t chunk_bytes = kBlobChunkBytes;
   uint64_t plain_bytes = 0;
   std::array<char, 32> salt = {};

@@ -55,7 +55,7 @@ TEST(BlobFormatTest, RefusesHeadersThatCannotBe) {
     return header ? std::nullopt : std::optional(header.error().code());
   };
   EXPECT_EQ(code_with(0, 'G'), Code::kCorrupt) << "magic";
-  EXPECT_EQ(code_with(8, 2), Code::kUnsupported) << "version";
+  EXPECT_EQ(code_with(8, 3), Code::kUnsupported) << "version";
   EXPECT_EQ(code_with(10, 3), Code::kCorrupt) << "cipher";
   EXPECT_EQ(code_with(11, 2), Code::kCorrupt) << "naming";
   EXPECT_EQ(code_with(12, 1), Code::kCorrupt) << "chunk size";

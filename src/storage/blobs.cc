@@ -80,10 +80,10 @@ struct Blobs::Parts {
                 error.ToString(), PathOf(id), way);
   }
 
-  Result<BlobFile> OpenBlob(const BlobId& id) const {
+  Result<BlobFile> OpenBlob(const BlobId& id, std::string_view bond = {}) const {
     const int fd = ::open(PathOf(id).c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return FailErrno(errno, "it does not open");
-    return BlobFile::Open(Fd(fd), DigestOf(id), seal_key);
+    return BlobFile::Open(Fd(fd), DigestOf(id), seal_key, bond);
   }
 
   // Whether the blob is there, whole and authentic.
@@ -128,7 +128,8 @@ struct Blobs::Parts {
                           .cipher = FasterCipher(),
                           .packing = options.packing,
                           .unique = unique,
-                          .chunk_bytes = options.chunk_bytes},
+                          .chunk_bytes = options.chunk_bytes,
+                          .bond = options.bond},
                          crew, benches));
     if (durable && ::fdatasync(file.get()) != 0) return FailErrno(errno, "cannot sync");
     const std::string folder = FolderOf(id);
@@ -233,8 +234,8 @@ Result<> Blobs::Fill(const BlobId& id, std::span<char> into) {
 }
 
 Result<> Blobs::Stream(const BlobId& id, const std::function<Result<>(std::string_view)>& sink,
-                       BlobRange range) {
-  const Result<BlobFile> file = parts_->OpenBlob(id);
+                       std::string_view bond, BlobRange range) {
+  const Result<BlobFile> file = parts_->OpenBlob(id, bond);
   if (!file) return parts_->Explain(file.error(), "read", id);
   const BlobHeader& header = file->header();
   const uint64_t end = std::min(range.to, header.plain_bytes);
@@ -335,8 +336,8 @@ class ChunkReader final : public BlobReader {
 
 }  // namespace
 
-Result<std::unique_ptr<BlobReader>> Blobs::OpenReader(const BlobId& id) {
-  auto file = parts_->OpenBlob(id);
+Result<std::unique_ptr<BlobReader>> Blobs::OpenReader(const BlobId& id, std::string_view bond) {
+  auto file = parts_->OpenBlob(id, bond);
   if (!file) return parts_->Explain(file.error(), "read", id);
   return std::make_unique<ChunkReader>(*std::move(file), parts_->benches,
                                        [parts = parts_.get(), id](const Error& error) -> Result<> {

@@ -42,6 +42,10 @@ struct PutOptions {
   Packing packing = Packing::kFast;
   // A power of two from kLeastBlobChunk to kMostBlobChunk: what has to be opened to read a byte.
   uint32_t chunk_bytes = kBlobChunkBytes;
+  // Of PutUnique(): whoever wants to read it has to bring the same. A secret, some facts, or both:
+  // a blob whose secret is forgotten is as good as wiped, and one that is looked for by other facts
+  // is kCorrupt. Empty: none.
+  std::string_view bond = {};
 };
 
 // A part of a blob's content.
@@ -91,9 +95,10 @@ class Blobs {
   // Hands the content to `sink`, in order, in chunks of at most 4 MiB, one call at a time but on
   // changing threads. Every chunk is authentic, but only success says that all came.
   Result<> Stream(const BlobId& id, const std::function<Result<>(std::string_view)>& sink,
-                  BlobRange range = {});
-  Result<std::unique_ptr<BlobReader>> OpenReader(const BlobId& id);
-  // Reads it all, and checks that the content still has this name, if the name is a hash.
+                  std::string_view bond = {}, BlobRange range = {});
+  Result<std::unique_ptr<BlobReader>> OpenReader(const BlobId& id, std::string_view bond = {});
+  // Reads it all, and checks that the content still has this name, if the name is a hash. Not of a
+  // bonded one.
   Result<> Check(const BlobId& id);
 
   // What the content has, and what it takes on disk.

@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 
+#include "base/try.h"
 #include "storage/test_directory.h"
 
 namespace godwit::storage {
@@ -126,6 +127,29 @@ TEST_F(BlobsTest, AUniqueBlobHasANameOfItsOwnAndATail) {
     ASSERT_EQ(::rename(PathOf(ids[0]).c_str(), PathOf(ids[1]).c_str()), 0);
     EXPECT_EQ(blobs_->Check(ids[1]).error().code(), Code::kCorrupt) << "a name is bound to a file";
   }
+}
+
+TEST_F(BlobsTest, WhatIsBondedOpensWithItsBondAlone) {
+  const std::string_view content = "secret";
+  Tail none;
+  const auto id = blobs_->PutUnique(std::span(&content, 1), none, {.bond = "mine"});
+  ASSERT_TRUE(id.has_value());
+  const auto read = [&](std::string_view bond) -> Result<std::string> {
+    std::string bytes;
+    GODWIT_TRY(blobs_->Stream(
+        *id,
+        [&](std::string_view more) -> Result<> {
+          bytes += more;
+          return {};
+        },
+        bond));
+    return bytes;
+  };
+  EXPECT_EQ(*read("mine"), content);
+  EXPECT_EQ(read("yours").error().code(), Code::kCorrupt);
+  EXPECT_EQ(read("").error().code(), Code::kCorrupt);
+  EXPECT_EQ(blobs_->Check(*id).error().code(), Code::kCorrupt);
+  EXPECT_EQ(*blobs_->Size(*id), content.size());
 }
 
 TEST_F(BlobsTest, ATailThatFailsLeavesNothingBehind) {
