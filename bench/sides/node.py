@@ -81,6 +81,7 @@ class Node:
         self.http.request(method, path, body, headers or {})
         response = self.http.getresponse()
         text = response.read()
+        self.headers = response.headers
         failed = response.status not in want or response.headers["X-Amz-Function-Error"]
         if failed:
             raise NodeFailed(f"{method} {path}: {response.status} {text.decode()}")
@@ -104,11 +105,23 @@ class Node:
         return self.ask("POST", path_of(name), event)
 
     def start_call(self, name, event=b"{}"):
-        """An Event call: accepted, and nobody waits for it."""
+        """An Event call: accepted, and nobody waits for it. Its request id."""
         self.ask("POST", path_of(name), event, {"X-Amz-Invocation-Type": "Event"})
+        return self.headers["X-Amzn-RequestId"]
+
+    def result(self, request):
+        """What the call answered; None while it has not. Fails if it failed."""
+        record = json.loads(self.ask("GET", f"/godwit/v1/invocations/{request}"))
+        if record["status"] == "FAILED":
+            raise NodeFailed(f"call {request} failed: {record}")
+        return record["result"] if record["status"] == "SUCCEEDED" else None
 
     def instances(self):
         return json.loads(self.ask("GET", "/godwit/v1/instances"))
+
+    def states(self):
+        """How many instances there are in each state."""
+        return json.loads(self.ask("GET", "/godwit/v1/node"))["instances"]
 
     def move(self, verb, instance):
         """suspend or resume: the report, with what it took as the caller saw it."""

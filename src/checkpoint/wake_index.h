@@ -25,6 +25,8 @@ class WakeIndex {
   // When the first has to begin so that, `side_by_side` at a time, none within the next half minute
   // comes late; none: nothing is due ever.
   std::optional<SteadyTime> NextStart(int side_by_side) const;
+  // What the one that is due first costs; 0 if there is none.
+  Nanos FirstCost() const { return due_.empty() ? Nanos(0) : due_.begin()->second.cost; }
   // Takes out the one that is due first.
   std::optional<InstanceId> Pop();
   size_t size() const { return due_.size(); }

@@ -1,5 +1,6 @@
 #include "functions/waker.h"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <optional>
@@ -7,6 +8,12 @@
 namespace godwit::functions {
 
 namespace asio = boost::asio;
+
+namespace {
+
+constexpr int kForgets = 64;  // of the margin, one part at each way back
+
+}  // namespace
 
 Waker::Waker(const asio::any_io_executor& executor, const Clock& clock, Wake wake)
     : clock_(clock),
@@ -31,11 +38,12 @@ void Waker::Set(const InstanceId& id, SteadyTime due, Nanos cost) {
 asio::awaitable<void> Waker::Watch() {
   while (!stopping_) {
     const auto start = waking_ < kSideBySide ? index_.NextStart(kSideBySide) : std::nullopt;
-    const Nanos left = start ? *start - clock_.Steady() : Nanos::max();
+    const Nanos left = start ? *start - margin_ - clock_.Steady() : Nanos::max();
     if (left <= Nanos(0)) {
+      const Nanos cost = index_.FirstCost();
       if (const auto id = index_.Pop()) {
         ++waking_;
-        static_cast<void>(gate_.Spawn(BringBack(*id)));
+        static_cast<void>(gate_.Spawn(BringBack(*id, cost)));
       }
       continue;
     }
@@ -48,8 +56,12 @@ asio::awaitable<void> Waker::Watch() {
   }
 }
 
-asio::awaitable<void> Waker::BringBack(InstanceId id) {
+asio::awaitable<void> Waker::BringBack(InstanceId id, Nanos cost) {
+  const SteadyTime begun = clock_.Steady();
   co_await wake_(std::move(id));
+  // One that is due at once costs nothing: nobody said how long it takes.
+  const Nanos longer = cost > Nanos(0) ? clock_.Steady() - begun - cost : Nanos(0);
+  margin_ = std::max(margin_ - margin_ / kForgets, std::min(longer, kMostMargin));
   --waking_;
   timer_.cancel();
 }

@@ -16,6 +16,8 @@ namespace {
 
 namespace asio = boost::asio;
 using std::chrono_literals::operator""h;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
@@ -85,6 +87,43 @@ TEST_F(WakerTest, OnlySoManyComeBackSideBySide) {
   EXPECT_EQ(began_.size(), Waker::kSideBySide);
   ComesBack(began_.front());
   EXPECT_EQ(began_.size(), 4);
+}
+
+class HandClock : public Clock {
+ public:
+  WallTime Wall() const override { return {now}; }
+  SteadyTime Steady() const override { return {now}; }
+  Nanos now = 100h;
+};
+
+TEST_F(WakerTest, AWayThatTookLongerThanWasSaidMakesTheNextBeginEarlier) {
+  HandClock clock;
+  std::vector<std::string> began;
+  Waker waker(loop_.get_executor(), clock, [&](InstanceId id) -> asio::awaitable<void> {
+    began.push_back(id.text);
+    clock.now += 1s;
+    co_return;
+  });
+  waker.Start();
+  const SteadyTime due = clock.Steady() + 1h;
+  const auto look = [&](Nanos before) {
+    clock.now = (due - before).since_boot;
+    waker.Forget({"x"});
+    waker.Set({"x"}, due + 1h, 0s);  // so that it looks
+    Turn();
+  };
+  waker.Set({"a"}, due, 100ms);
+  look(100ms + Waker::kFirstMargin + 1ms);
+  EXPECT_THAT(began, IsEmpty());
+  look(100ms + Waker::kFirstMargin);
+  EXPECT_THAT(began, ElementsAre("a"));
+  waker.Set({"b"}, due, 100ms);
+  look(1001ms);
+  EXPECT_THAT(began, ElementsAre("a"));
+  look(1000ms);
+  EXPECT_THAT(began, ElementsAre("a", "b"));
+  asio::co_spawn(loop_, waker.Stop(), asio::detached);
+  Turn();
 }
 
 TEST_F(WakerTest, StoppingBeginsNoMore) {

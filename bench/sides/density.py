@@ -1,0 +1,255 @@
+"""How many functions fit into 256 MiB, each of them waiting: in memory, frozen, on disk.
+
+What one more function takes is what is charged to its control group, what its sandbox's first
+process has of its own, what the daemon has grown by, and what the kernel has: its slabs that cannot
+be given back, stacks and page tables. Of a container: its control group and its shim. What is there
+once, the daemon and its code or the Engine, is not counted on either side.
+"""
+import contextlib
+import glob
+import http.server
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+from sides.comparison import Mark, compare
+from sides.docker_engine import Engine, NoEngine
+from sides.failed import Failed
+from sides.memory import children_of, pss_mib
+from sides.node import Node, wait_for
+from sides.plain_criu import find_criu
+
+BUDGET = 256  # MiB
+GATEWAY = "169.254.1.1"
+TIERS = ("running", "FROZEN", "SPILLED", "SUSPENDED")
+SPILLED_MARK, SUSPENDED_MARK = 5, 50  # times docker pause
+SLEEPERS_LIMIT = 64  # MiB of the daemon
+# Enough of them that what changes on a machine meanwhile does not matter.
+COUNTS = {"running": 20, "FROZEN": 20, "SPILLED": 20, "SUSPENDED": 200}
+SETTLE = 6  # seconds: empty walls go, and the daemon gives back what is free
+
+
+def measure(bench):
+    docker = docker_pause(bench)
+    results = []
+    for kind, server in (("timer", no_server), ("MQTT", broker), ("HTTP", long_poll)):
+        sides = [tier for tier in TIERS if knows(bench, tier)]
+        sides += ["docker pause"] if docker else []
+        title = f"functions that wait for {kind}, in {BUDGET} MiB"
+        comparison = compare(title, "", sides)
+        for tier in (side for side in sides if side in TIERS):
+            with server(bench) as port:
+                each = tier_mib(bench, tier, kind, port)
+            if each is not None:
+                comparison.of(tier).add(BUDGET / each)
+        if docker:
+            comparison.of("docker pause").add(BUDGET / docker)
+        comparison.series = [series for series in comparison.series if series.samples]
+        results += marked(comparison)
+    return results + sleepers(bench)
+
+
+def marked(comparison):
+    """One line of thought a tier with a mark, so that the report says whether it was reached."""
+    peers = {series.side: series for series in comparison.series}
+    results = [comparison]
+    for tier, times in (("SPILLED", SPILLED_MARK), ("SUSPENDED", SUSPENDED_MARK)):
+        if tier in peers and "docker pause" in peers:
+            mark = Mark(times, at_most=False, peer="docker pause")
+            one = compare(f"{comparison.what}: {tier}", "", [tier, "docker pause"], mark)
+            one.series = [peers[tier], peers["docker pause"]]
+            results.append(one)
+    return results
+
+
+def knows(bench, tier):
+    """Whether this program has the tier; the report says so if not."""
+    if tier in ("running", "SUSPENDED"):
+        return True
+    known = subprocess.run([bench.godwit, "suspend", "--help"], capture_output=True, text=True,
+                           check=False).stdout
+    if "--tier" in known:
+        return True
+    if tier not in (what for what, _ in bench.reasons):
+        bench.left_out(tier, "this godwit has no `suspend --tier`")
+    return False
+
+
+def tier_mib(bench, tier, kind, port):
+    """What one more function takes; None if it is not to be had, and the report says so."""
+    count = COUNTS[tier] // (5 if bench.quick else 1)
+    flags = ["--keep-awake", "--kept-walls", "0", "--blocked-after", "200ms"]
+    with Node(bench.godwit, bench.folder("density"), flags) as node:
+        deploy(bench, node, kind)
+        call(node, kind, 0, port)  # what comes once, with the first
+        move(node, tier)
+        before = footprint(node)
+        for number in range(1, count + 1):
+            call(node, kind, number, port)
+        try:
+            move(node, tier)
+        except Failed as reason:
+            bench.left_out(f"{tier}, {kind}", str(reason))
+            return None
+        # A machine that does something else as well may give memory back meanwhile.
+        return max((footprint(node) - before) / count, 1 / 1024)
+
+
+def deploy(bench, node, kind):
+    handler = {"timer": "timer", "MQTT": "mqtt", "HTTP": "poll"}[kind]
+    words = [] if kind == "timer" else ["--network", "nat"]
+    folder = os.path.join(bench.root, "bench/functions/waits")
+    node.deploy("waiter", folder, "--handler", f"handler.{handler}", "--timeout", "900", *words)
+
+
+def call(node, kind, number, port):
+    event = {"due": time.time() + 24 * 3600} if kind == "timer" else {}
+    event |= {"host": GATEWAY, "port": port, "name": f"waiter-{number}"}
+    node.start_call("waiter", json.dumps(event).encode())
+    # One after the other, so that no spare instance is started.
+    wait_for(lambda: of_calls(node, "BUSY", "STARTING", "READY") == [], f"call {number} to block")
+
+
+def of_calls(node, *states):
+    return [row["instance"] for row in node.instances() if row["state"] in states]
+
+
+def move(node, tier):
+    if tier != "running":
+        path = "" if tier == "SUSPENDED" else f"?tier={tier.lower()}"
+        for instance in of_calls(node, "BLOCKED"):
+            node.ask("POST", f"/godwit/v1/instances/{instance}/suspend{path}")
+    time.sleep(SETTLE)
+
+
+def footprint(node):
+    """MiB of the daemon, its sandboxes and the kernel."""
+    charged = sum(row["memory_bytes"] for row in node.instances()) / 2**20
+    return node.rss_mib() + charged + sum(map(pss_mib, children_of(node.pid))) + kernel_mib()
+
+
+def kernel_mib():
+    with open("/proc/meminfo", encoding="ascii") as lines:
+        fields = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+    return sum(fields[name] for name in ("SUnreclaim", "KernelStack", "PageTables")) / 1024
+
+
+@contextlib.contextmanager
+def no_server(_):
+    yield 0
+
+
+@contextlib.contextmanager
+def broker(bench):
+    """A real Mosquitto; its port."""
+    program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+    if not os.path.exists(program):
+        raise Failed("mosquitto is not here (apt-get install mosquitto)")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    folder = bench.folder("broker")
+    os.makedirs(folder)
+    settings = os.path.join(folder, "mosquitto.conf")
+    with open(settings, "w", encoding="ascii") as file:
+        file.write(f"listener {port} 0.0.0.0\nallow_anonymous true\nuser root\n")
+    with open(os.path.join(folder, "log"), "wb") as log:
+        process = subprocess.Popen([program, "-c", settings], stdout=log, stderr=log)
+    try:
+        wait_for(lambda: reachable(port), "mosquitto")
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def reachable(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def long_poll(_):
+    """A server that answers when it is over; its port."""
+    over = threading.Event()
+
+    class Later(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):  # pylint: disable=invalid-name
+            over.wait()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("0.0.0.0", 0), Later)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        over.set()
+        server.shutdown()
+
+
+def docker_pause(bench):
+    """MiB of one more container; None without an Engine."""
+    count = 3 if bench.quick else 8
+    try:
+        with Engine(bench.folder("docker"), bench.cache("docker"), find_criu()) as engine:
+            engine.import_image()
+            containers = [engine.start_container() for _ in range(count)]
+            for container in containers:
+                container.pause()
+            taken = sum(container.memory_mib() for container in containers) + shims_mib(engine)
+            for container in containers:
+                engine.remove(container)
+            return taken / count
+    except NoEngine as reason:
+        bench.left_out("docker pause", str(reason))
+        return None
+
+
+def shims_mib(engine):
+    total = 0
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            with open(path, "rb") as file:
+                words = file.read()
+            if b"containerd-shim" in words and engine.run.encode() in words:
+                total += pss_mib(path.split("/")[2])
+    return total
+
+
+def sleepers(bench):
+    """Very many on one node: what the daemon takes, what is alive of them, how `ps` does."""
+    count = bench.sleepers or (100 if bench.quick else 1000)
+    resident = compare(f"memory of the node, {count:,} suspended", "MiB", ["Godwit"],
+                       Mark(SLEEPERS_LIMIT))
+    alive = compare(f"processes and sandboxes of {count:,} suspended", "", ["Godwit"], Mark(0))
+    listed = compare(f"`ps` of {count:,} suspended", "ms", ["Godwit"])
+    limits = ["--max-instances", str(count + 10), "--max-queue", str(count)]
+    flags = ["--blocked-after", "200ms", "--kept-walls", "0", *limits]
+    with Node(bench.godwit, bench.folder("density"), flags) as node:
+        deploy(bench, node, "timer")
+        for _ in range(count):
+            node.start_call("waiter", json.dumps({"due": time.time() + 24 * 3600}).encode())
+
+        def all_away():
+            away = node.states().get("SUSPENDED", 0)
+            bench.progress("putting away", away, count)
+            time.sleep(0.2)
+            return away >= count
+
+        wait_for(all_away, f"{count} functions to be put away", 120 + count / 5)
+        time.sleep(SETTLE)
+        for _ in range(5):
+            time.sleep(0.5)  # five looks, for a spread
+            begun = time.perf_counter()
+            node.instances()
+            listed.series[0].add((time.perf_counter() - begun) * 1e3)
+            resident.series[0].add(node.rss_mib())
+            alive.series[0].add(len(children_of(node.pid)))
+    return [resident, alive, listed]

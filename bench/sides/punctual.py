@@ -1,0 +1,71 @@
+"""How late sleepers go on: put away and brought back in time, beside those never put away.
+
+Each sleeps until a moment of its own and answers with how late it then was by the clock on the
+wall. The moments lie SPACING apart, so what is measured is the way back of one after the other, not
+a stampede. Fails if any is early.
+"""
+import json
+import os
+import time
+
+from sides.comparison import Mark, compare
+from sides.failed import Failed
+from sides.node import Node, wait_for
+from sides.stats import quantile
+
+SPACING = 0.1  # seconds from one to the next: each way back takes some 20 ms of processor
+TO_PUT_AWAY = 0.15  # seconds for each, and
+LEAD = 20  # seconds for all, before the first is due
+LIMIT = 10  # ms, of the 99th percentile
+
+
+def measure(bench):
+    count = 50 if bench.quick else 1000
+    awake = 50 if bench.quick else 200
+    late = {
+        "Godwit": lateness(bench, count, []),
+        "never put away": lateness(bench, awake, ["--keep-awake"]),
+    }
+    results = []
+    for what, share, mark in (
+        ("median", 0.5, None),
+        ("99th percentile", 0.99, Mark(LIMIT)),
+        ("latest", 1, None),
+        ("earliest", 0, None),
+    ):
+        title = f"how late {count:,} sleepers wake, {1 / SPACING:.0f} a second: {what}"
+        comparison = compare(title, "ms", list(late), mark)
+        for side, samples in late.items():
+            comparison.of(side).add(quantile(samples, share))
+        results.append(comparison)
+    early = sum(sample < 0 for sample in late["Godwit"])
+    if early:
+        raise Failed(f"{early} of {count} sleepers woke early")
+    return results
+
+
+def lateness(bench, count, flags):
+    """Milliseconds, of each."""
+    limits = ["--max-instances", str(count + 10), "--max-queue", str(count)]
+    with Node(
+        bench.godwit, bench.folder("punctual"), ["--blocked-after", "200ms", *limits, *flags]
+    ) as node:
+        folder = os.path.join(bench.root, "bench/functions/waits")
+        node.deploy("sleeper", folder, "--handler", "handler.timer", "--timeout", "900")
+        first = time.time() + LEAD + count * TO_PUT_AWAY
+        calls = []
+        for number in range(count):
+            event = json.dumps({"due": first + number * SPACING}).encode()
+            calls.append(node.start_call("sleeper", event))
+        state = "BLOCKED" if "--keep-awake" in flags else "SUSPENDED"
+        while (seen := node.states().get(state, 0)) < count:
+            bench.progress("falling asleep", seen, count)
+            if time.time() > first:
+                raise Failed(f"only {seen} of {count} were {state} when the first was due")
+            time.sleep(0.2)
+        last = first + count * SPACING
+        while (left := last - time.time()) > 0:
+            bench.progress("sleeping", int(last - first - left), int(last - first))
+            time.sleep(min(left, 1))
+        records = [wait_for(lambda call=call: node.result(call), f"call {call}") for call in calls]
+    return [record * 1e3 for record in records]
