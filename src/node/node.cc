@@ -62,7 +62,7 @@ void Notify(const char* state) {
            reinterpret_cast<const sockaddr*>(&address), size);
 }
 
-// Each sleeper on disk keeps a few descriptors while its walls stand.
+// Each instance has a few descriptors while its walls stand.
 void RaiseFileLimit() {
   rlimit limit = {};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
