@@ -124,7 +124,8 @@ class OpenedPages final : public PageSource {
     return {};
   }
 
-  void OpenAll(storage::Blobs& blobs, const storage::BlobId& id, storage::BlobRange range) {
+  void OpenAll(storage::Blobs& blobs, const storage::BlobId& id, std::string_view bond,
+               storage::BlobRange range) {
     Result<> streamed = blobs.Stream(
         id,
         [&](std::string_view bytes) -> Result<> {
@@ -133,7 +134,7 @@ class OpenedPages final : public PageSource {
           grown_.notify_all();
           return {};
         },
-        range);
+        bond, range);
     const std::lock_guard lock(mutex_);
     end_ = streamed ? Error(Code::kCorrupt, "the image is shorter than it was") : streamed.error();
     grown_.notify_all();
@@ -225,8 +226,9 @@ class Unpacker {
 // One image on its way back.
 class Fetch {
  public:
-  Fetch(storage::Blobs& blobs, const storage::BlobId& id, const ImagePlaces& places)
-      : blobs_(blobs), id_(id), places_(places) {}
+  Fetch(storage::Blobs& blobs, const storage::BlobId& id, const ImagePlaces& places,
+        std::string_view bond)
+      : blobs_(blobs), id_(id), places_(places), bond_(bond) {}
 
   Result<FetchedImage> Run(uint32_t uid, bool late) {
     GODWIT_TRY(ReadManifest());
@@ -256,7 +258,7 @@ class Fetch {
 
  private:
   Result<> ReadManifest() {
-    GODWIT_TRY(reader_, blobs_.OpenReader(id_));
+    GODWIT_TRY(reader_, blobs_.OpenReader(id_, bond_));
     if (reader_->size() < kManifestHead)
       return Fail(Code::kCorrupt, "the image ends before its manifest does");
     std::string head(kManifestHead, '\0');
@@ -289,7 +291,8 @@ class Fetch {
         const uint64_t here = std::exchange(at, at + bytes.size());
         return WriteAt(file.get(), here, bytes);
       };
-      GODWIT_TRY(blobs_.Stream(id_, write, {begin + extent.at, begin + extent.at + extent.bytes}));
+      GODWIT_TRY(
+          blobs_.Stream(id_, write, bond_, {begin + extent.at, begin + extent.at + extent.bytes}));
     }
     return {};
   }
@@ -302,15 +305,15 @@ class Fetch {
     }
     const auto opened = std::make_shared<OpenedPages>(range.to - range.from);
     image.source = opened;
-    image.open_all = [opened, &blobs = blobs_, id = id_, range] {
-      opened->OpenAll(blobs, id, range);
+    image.open_all = [opened, &blobs = blobs_, id = id_, bond = std::string(bond_), range] {
+      opened->OpenAll(blobs, id, bond, range);
     };
   }
 
   Result<> Unpack(Unpacker& unpacker, size_t from, size_t to) {
     GODWIT_TRY(unpacker.Expect(to));
     if (places_of_[from] == places_of_[to]) return {};
-    return blobs_.Stream(id_, [&](std::string_view bytes) { return unpacker.Take(bytes); },
+    return blobs_.Stream(id_, [&](std::string_view bytes) { return unpacker.Take(bytes); }, bond_,
                          {places_of_[from], places_of_[to]});
   }
 
@@ -348,6 +351,7 @@ class Fetch {
   storage::Blobs& blobs_;
   const storage::BlobId& id_;
   const ImagePlaces& places_;
+  std::string_view bond_;
   std::unique_ptr<storage::BlobReader> reader_;
   Manifest manifest_;
   std::vector<uint64_t> places_of_;  // of each entry's content in the blob, and the end

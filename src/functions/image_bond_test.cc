@@ -36,7 +36,8 @@ class ImageBondTest : public testing::Test {
         ->id;
   }
   std::optional<Code> Fetch(const storage::BlobId& id, const InstanceFacts& facts) {
-    const auto fetched = checkpoint::FetchImage(*place_.blobs, id, places_, 0, BondOf(facts));
+    const auto fetched =
+        checkpoint::FetchImage(*place_.blobs, id, places_, 0, BondOf(facts), false);
     return fetched ? std::nullopt : std::optional(fetched.error().code());
   }
 
