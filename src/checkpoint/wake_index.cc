@@ -21,14 +21,16 @@ void WakeIndex::Erase(const InstanceId& id) {
   where_.erase(found);
 }
 
-std::optional<SteadyTime> WakeIndex::NextStart(int side_by_side) const {
+std::optional<SteadyTime> WakeIndex::NextStart(int side_by_side, Nanos margin) const {
   if (due_.empty()) return std::nullopt;
   const SteadyTime first = due_.begin()->first;
-  SteadyTime start = first - due_.begin()->second.cost;
+  SteadyTime start = first;
   Nanos before{};
   for (auto it = due_.begin(); it != due_.end() && it->first - first <= kHorizon; ++it) {
-    start = std::min(start, it->first - before / side_by_side - it->second.cost);
-    before += it->second.cost;
+    const Nanos cost = it->second.cost;
+    const Nanos spare = cost > Nanos(0) ? margin : Nanos(0);
+    start = std::min(start, it->first - before / side_by_side - cost - spare);
+    before += cost;
   }
   return start;
 }

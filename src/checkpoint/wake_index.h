@@ -23,8 +23,9 @@ class WakeIndex {
   void Erase(const InstanceId& id);
 
   // When the first has to begin so that, `side_by_side` at a time, none within the next half minute
-  // comes late; none: nothing is due ever.
-  std::optional<SteadyTime> NextStart(int side_by_side) const;
+  // comes late, with `margin` to spare; none: nothing is due ever. What costs nothing is not begun
+  // before it is due.
+  std::optional<SteadyTime> NextStart(int side_by_side, Nanos margin = Nanos(0)) const;
   // What the one that is due first costs; 0 if there is none.
   Nanos FirstCost() const { return due_.empty() ? Nanos(0) : due_.begin()->second.cost; }
   // Takes out the one that is due first.

@@ -45,6 +45,14 @@ TEST(WakeIndexTest, ALargeOneBeginsEarlierThanASmallOneThatIsDueBefore) {
   EXPECT_EQ(index.NextStart(2), At(10s + 10ms - 10ms - 500ms));
 }
 
+TEST(WakeIndexTest, AMarginIsForThoseThatCostSomething) {
+  WakeIndex index;
+  index.Set(Name(1), At(10s), 0ms);
+  EXPECT_EQ(index.NextStart(2, 1s), At(10s)) << "a second try, say, is not made too early";
+  index.Set(Name(1), At(10s), 20ms);
+  EXPECT_EQ(index.NextStart(2, 1s), At(9s - 20ms));
+}
+
 TEST(WakeIndexTest, ATimeIsReplacedAndTakenBack) {
   WakeIndex index;
   index.Set(Name(1), At(10s), 0ms);

@@ -37,8 +37,9 @@ void Waker::Set(const InstanceId& id, SteadyTime due, Nanos cost) {
 // Begins early enough that none is late: see WakeIndex.
 asio::awaitable<void> Waker::Watch() {
   while (!stopping_) {
-    const auto start = waking_ < kSideBySide ? index_.NextStart(kSideBySide) : std::nullopt;
-    const Nanos left = start ? *start - margin_ - clock_.Steady() : Nanos::max();
+    const auto start =
+        waking_ < kSideBySide ? index_.NextStart(kSideBySide, margin_) : std::nullopt;
+    const Nanos left = start ? *start - clock_.Steady() : Nanos::max();
     if (left <= Nanos(0)) {
       const Nanos cost = index_.FirstCost();
       if (const auto id = index_.Pop()) {

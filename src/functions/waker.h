@@ -24,7 +24,7 @@ class Waker {
  public:
   static constexpr int kSideBySide = 3;
   static constexpr Nanos kFirstMargin = std::chrono::milliseconds(50);
-  static constexpr Nanos kMostMargin = std::chrono::seconds(2);
+  static constexpr Nanos kMostMargin = std::chrono::seconds(1);
   // Brings the instance back; returns when it is back, could not be, or does not sleep any more.
   using Wake = std::function<boost::asio::awaitable<void>(InstanceId)>;
 
