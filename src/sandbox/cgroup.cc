@@ -24,7 +24,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array<std::string_view, 4> kControllers = {"memory", "cpu", "cpuacct", "pids"};
-constexpr int kRounds = 50;          // looks, a millisecond apart, at a group that is being left
+constexpr int kRounds = 50;  // looks, a millisecond apart, at a group that is being left
+// Of all functions together, in the weight of one ordinary process: as a group they would have no
+// more than that, and whoever wakes among many others on a busy machine would wait for each.
+constexpr int kWeight = 8;
 constexpr int kCpuPeriod = 100'000;  // microseconds, the kernel's default
 
 Result<> WriteFile(const std::string& path, std::string_view text) {
@@ -266,10 +269,13 @@ Result<CgroupTree> CgroupTree::Open(const std::string& name, const std::string& 
       roots.push_back(PathOf(found->second, OwnGroup(self, controller)) + "/" + name);
       GODWIT_TRY(MakeGroup(roots.back()));
     }
+    // Without it they get their turn all the same.
+    static_cast<void>(WriteFile(roots[1] + "/cpu.shares", fmt::format("{}", 1024 * kWeight)));
     return CgroupTree(false, std::move(roots));
   }
   if (v2) {
     GODWIT_TRY(std::string root, OpenUnified(*v2, self, name));
+    static_cast<void>(WriteFile(root + "/cpu.weight", fmt::format("{}", 100 * kWeight)));
     return CgroupTree(true, {std::move(root)});
   }
   return Fail(Code::kUnsupported,

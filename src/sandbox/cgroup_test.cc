@@ -40,7 +40,7 @@ TEST_F(CgroupTest, FindsTheUnifiedHierarchyBelowItsOwnGroupAndMovesOutOfTheWay) 
   for (const std::string& directory : {own, own + "/node", own + "/store", own + "/store/i-1"}) {
     Touch(directory + "/cgroup.subtree_control");
     for (const auto* file : {"/cgroup.procs", "/memory.max", "/cpu.max", "/pids.max",
-                             "/memory.events", "/memory.current"}) {
+                             "/memory.events", "/memory.current", "/cpu.weight"}) {
       Touch(directory + file);
     }
   }
@@ -50,6 +50,7 @@ TEST_F(CgroupTest, FindsTheUnifiedHierarchyBelowItsOwnGroupAndMovesOutOfTheWay) 
   EXPECT_TRUE(tree->unified());
   EXPECT_EQ(Slurp(own + "/node/cgroup.procs"), "0");
   EXPECT_EQ(Slurp(own + "/store/cgroup.subtree_control"), "+memory +cpu +pids");
+  EXPECT_EQ(Slurp(own + "/store/cpu.weight"), "800");
   EXPECT_THAT(tree->List(), testing::ElementsAre("i-1"));
   const Cgroup group = *tree->Make("i-1");
   ASSERT_TRUE(group.Apply({.memory_bytes = 64 << 20, .cpus = 0.5, .pids = 99}).has_value());
