@@ -19,6 +19,7 @@ from nodejs_test import (
     NodeOutcomeTest,
 )
 from python3_test import PythonContextTest, PythonErrorTest, PythonHandlerTest, PythonOutputTest
+from template_test import NodeTemplateTest, PythonTemplateTest
 
 __all__ = [
     "NodeCallbackTest",
@@ -27,11 +28,13 @@ __all__ = [
     "NodeErrorTest",
     "NodeHandlerTest",
     "NodeOutcomeTest",
+    "NodeTemplateTest",
     "PythonCallbackTest",
     "PythonContextTest",
     "PythonErrorTest",
     "PythonHandlerTest",
     "PythonOutputTest",
+    "PythonTemplateTest",
 ]
 
 EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "examples")

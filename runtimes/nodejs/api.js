@@ -15,6 +15,7 @@ const { say } = require('./logs');
 const BASE = '/2018-06-01/runtime/';
 const HEAD = ' HTTP/1.1\r\nHost: godwit\r\n';
 const NEXT = `GET ${BASE}invocation/next${HEAD}\r\n`;
+const RESTORE = `GET ${BASE}restore/next${HEAD}\r\n`;
 
 function post(path, headers, body) {
   const size = Buffer.byteLength(body);
@@ -24,9 +25,9 @@ function post(path, headers, body) {
 
 const respond = (requestId, body) => post(`invocation/${requestId}/response`, '', body);
 
-// The report of a failed invocation, or of a failed start when there is no request id.
-function fail(requestId, report) {
-  const path = requestId ? `invocation/${requestId}/error` : 'init/error';
+// The report of a failed invocation, or of a failed `phase` when there is no request id.
+function fail(requestId, report, phase = 'init') {
+  const path = requestId ? `invocation/${requestId}/error` : `${phase}/error`;
   const type = report.errorType.replace(/[^ -~]/g, '?'); // a name may hold what a header may not
   return post(path, `Lambda-Runtime-Function-Error-Type: ${type}\r\n`, JSON.stringify(report));
 }
@@ -76,4 +77,4 @@ class Api {
   }
 }
 
-module.exports = { Api, NEXT, respond, fail };
+module.exports = { Api, NEXT, RESTORE, respond, fail };

@@ -7,6 +7,7 @@
 //   outcome.js  which of its many ways a handler took to answer
 //   errors.js   Lambda's error objects
 //   logs.js     Lambda's log lines
+//   template.js the start of a template; hooks.js keeps what the function wants to do then
 //   call.js     which call runs, for modules/godwit: what a function may ask of Godwit
 //
 // It keeps one socket and starts nothing that a checkpoint cannot carry.
@@ -33,7 +34,8 @@ function report(error, title) {
 // The last words of a process that cannot go on; those of an idle one are only logged.
 function crash(error, title, status) {
   if (phase === 'crashed') return;
-  const request = fail(phase === 'starting' ? '' : requestId, report(error, title));
+  const id = phase === 'starting' ? '' : requestId;
+  const request = fail(id, report(error, title), error?.phase);
   if (phase === 'waiting') process.exit(status);
   phase = 'crashed';
   api.send(request, () => process.exit(status));
@@ -79,7 +81,13 @@ process.on('unhandledRejection', (reason) => {
 // empty, the function's code has nothing left to do.
 process.on('beforeExit', () => exhausted());
 
-loadHandler(process.env._HANDLER || '', process.env.LAMBDA_TASK_ROOT || process.cwd()).then(
-  serve,
-  (error) => crash(error, 'Init Error', 1),
-);
+async function start() {
+  const snapStart = process.env.AWS_LAMBDA_INITIALIZATION_TYPE === 'snap-start';
+  const template = snapStart ? require('./template') : null;
+  const root = process.env.LAMBDA_TASK_ROOT || process.cwd();
+  const handler = await loadHandler(process.env._HANDLER || '', root);
+  if (template) await template.become(api, handler);
+  return handler;
+}
+
+start().then(serve, (error) => crash(error, 'Init Error', 1));

@@ -68,4 +68,8 @@ function createContext(invocation) {
   };
 }
 
+createContext.renameLogStream = (name) => {
+  OF_THE_PROCESS.logStreamName = env.AWS_LAMBDA_LOG_STREAM_NAME = name;
+};
+
 module.exports = { createContext };

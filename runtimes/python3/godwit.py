@@ -7,6 +7,12 @@ While it waits, the function is put away; a callback brings it back. The callbac
 numbered from 0, and this keeps the number of the next one, so each is handed out once, in order, to
 one of the threads that wait. A call that is begun anew after a restart of the node gets all of its
 callbacks again. docs/callbacks.md tells how they are sent.
+
+    @godwit.before_checkpoint                        # before the function's template is made
+    def disconnect(): ...
+
+    @godwit.after_restore                            # in every instance that is a clone of it
+    def connect(): ...
 """
 import json
 from _thread import allocate_lock
@@ -15,8 +21,10 @@ from time import monotonic
 
 from godwit_runtime import loop
 from godwit_runtime.api import Api, Broken
+from snapshot_restore_py import register_after_restore as after_restore
+from snapshot_restore_py import register_before_snapshot as before_checkpoint
 
-__all__ = ["wait_for_callback"]
+__all__ = ["after_restore", "before_checkpoint", "wait_for_callback"]
 
 _ASK = "GET /godwit/v1/invocations/%s/callbacks/%d HTTP/1.1\r\nHost: godwit\r\n\r\n"
 _LONGEST = 1_000_000.0  # seconds that a socket or a lock can wait at a stretch

@@ -216,10 +216,12 @@ TEST_F(AdminApiTest, LogsDiagnosisAndCode) {
   EXPECT_THAT(refused.body, HasSubstr("'bytes' is '-1', which is no number"));
 
   platform_.diagnoses["f"] = {
-      "f", false, {"fd 5: inotify watch"}, 0, 31ms, {"i-3f9a0c51b2"}, functions::State::kBlocked};
+      "f",    false, {"fd 5: inotify watch"}, 0, 31ms, {"i-3f9a0c51b2"}, functions::State::kBlocked,
+      "ready"};
   EXPECT_EQ(Get("/godwit/v1/functions/f/diagnosis").body,
             R"({"function":"f","checkpoints":false,"obstacles":["fd 5: inotify watch"],)"
-            R"("image_bytes":0,"dump_us":31000,"instance":"i-3f9a0c51b2","state":"BLOCKED"})");
+            R"("image_bytes":0,"dump_us":31000,"instance":"i-3f9a0c51b2","state":"BLOCKED",)"
+            R"("template":"ready"})");
 
   platform_.Add("f g");
   EXPECT_EQ(Get("/godwit/v1/functions/f%20g/code").body, "PK zip of f g");

@@ -55,7 +55,7 @@ json::object ToJson(const functions::Diagnosis& diagnosis) {
   return {{"function", diagnosis.function},         {"checkpoints", diagnosis.checkpoints},
           {"obstacles", std::move(obstacles)},      {"image_bytes", diagnosis.image_bytes},
           {"dump_us", Micros(diagnosis.dump_took)}, {"instance", OrNull(diagnosis.instance.text)},
-          {"state", ToString(diagnosis.state)}};
+          {"state", ToString(diagnosis.state)},     {"template", OrNull(diagnosis.prebaked)}};
 }
 
 json::array ToJson(const std::vector<functions::Transition>& history) {

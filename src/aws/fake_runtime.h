@@ -35,6 +35,7 @@ class FakeCalls : public functions::RuntimeCalls {
   size_t callbacks_asked = 0;
   size_t handed_out = 0;
   mutable size_t asked_if_runs = 0;
+  std::string restored;  // its log stream
 
   void Give(functions::Invocation invocation) {
     queue_.push_back(std::move(invocation));
@@ -114,6 +115,15 @@ class FakeCalls : public functions::RuntimeCalls {
   Result<> InitFailed(std::string error_type, std::string body) override {
     if (handed_out > 0) return godwit::Fail(Code::kConflict, "it has begun");
     log.push_back("init " + error_type + " " + body);
+    return {};
+  }
+  // A clone if it is `restored`, else one that was started for calls.
+  boost::asio::awaitable<Result<std::string>> AwaitRestore() override {
+    if (restored.empty()) co_return godwit::Fail(Code::kConflict, "it is no clone");
+    co_return restored;
+  }
+  Result<> RestoreFailed(std::string error_type, std::string body) override {
+    log.push_back("restore " + error_type + " " + body);
     return {};
   }
 

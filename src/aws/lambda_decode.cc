@@ -11,6 +11,7 @@
 #include "aws/lambda_violations.h"
 #include "base/bytes.h"
 #include "base/try.h"
+#include "functions/json_check.h"
 
 namespace godwit::aws {
 namespace {
@@ -21,6 +22,7 @@ using functions::FunctionSpec;
 constexpr int kMaxConcurrency = 10000;
 constexpr size_t kMaxTags = 50;
 constexpr size_t kMaxSubnets = 16;
+constexpr size_t kMaxWarmUp = 16 << 10;  // bytes; it travels in the environment
 
 bool HasNoSpace(std::string_view text) { return text.find_first_of(" \t\r\n\v\f") == text.npos; }
 
@@ -95,6 +97,15 @@ LambdaResult<std::optional<std::map<std::string, std::string>>> DecodeEnvironmen
   return variables;
 }
 
+// Godwit's own: an event for the function's template to run once.
+LambdaResult<> CheckWarmUp(const std::string& event) {
+  if (event.size() > kMaxWarmUp || event.contains('\0') || !functions::CheckJson(event)) {
+    return Refuse(LambdaCode::kInvalidParameterValue,
+                  "GodwitWarmUp is no JSON text of at most {} bytes.", kMaxWarmUp);
+  }
+  return {};
+}
+
 // The settings that create and update have in common.
 LambdaResult<FunctionPatch> DecodeSettings(const Fields& fields, Violations& violations) {
   GODWIT_TRY(CheckUnsupported(fields));
@@ -133,6 +144,17 @@ LambdaResult<FunctionPatch> DecodeSettings(const Fields& fields, Violations& vio
                     kMaxSubnets);
     }
   }
+  GODWIT_TRY(const auto snap_start, fields.Object("SnapStart"));
+  if (snap_start) {
+    GODWIT_TRY(const auto apply_on, snap_start->Text("ApplyOn"));
+    if (apply_on) {
+      patch.snap_start = *apply_on == "PublishedVersions";
+      violations.Choice("snapStart.applyOn", *apply_on, *patch.snap_start || *apply_on == "None",
+                        "PublishedVersions, None");
+    }
+  }
+  GODWIT_TRY(patch.warm_up, fields.Text("GodwitWarmUp"));
+  if (patch.warm_up && !patch.warm_up->empty()) GODWIT_TRY(CheckWarmUp(*patch.warm_up));
   GODWIT_TRY(patch.environment, DecodeEnvironment(fields));
   return patch;
 }
@@ -147,6 +169,8 @@ FunctionSpec SpecFrom(FunctionPatch patch) {
   spec.memory_mb = patch.memory_mb.value_or(spec.memory_mb);
   spec.ephemeral_mb = patch.ephemeral_mb.value_or(spec.ephemeral_mb);
   if (patch.subnets) spec.subnets = *std::move(patch.subnets);
+  spec.snap_start = patch.snap_start;
+  spec.warm_up = std::move(patch.warm_up).value_or("");
   if (patch.environment) spec.environment = *std::move(patch.environment);
   return spec;
 }

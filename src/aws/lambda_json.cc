@@ -51,7 +51,9 @@ json::object ConfigurationJson(const functions::Function& function, const Functi
       {"PackageType", "Zip"},
       {"Architectures", json::array{Architecture()}},
       {"EphemeralStorage", {{"Size", spec.ephemeral_mb}}},
-      {"SnapStart", {{"ApplyOn", "None"}, {"OptimizationStatus", "Off"}}},
+      {"SnapStart",
+       {{"ApplyOn", spec.snap_start.value_or(false) ? "PublishedVersions" : "None"},
+        {"OptimizationStatus", function.has_template ? "On" : "Off"}}},
       {"LoggingConfig", {{"LogFormat", "Text"}, {"LogGroup", "/aws/lambda/" + spec.name}}},
   };
   if (!function.failure.empty()) {
@@ -65,6 +67,7 @@ json::object ConfigurationJson(const functions::Function& function, const Functi
                      {"VpcId", "godwit"},
                      {"Ipv6AllowedForDualStack", false}};
   }
+  if (!spec.warm_up.empty()) out["GodwitWarmUp"] = spec.warm_up;
   if (!spec.environment.empty())
     out["Environment"] = json::object{{"Variables", MapJson(spec.environment)}};
   return out;

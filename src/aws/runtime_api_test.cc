@@ -103,6 +103,23 @@ TEST_F(RuntimeApiTest, CallbacksAreGivenByNumberToWhoeverAsks) {
   });
 }
 
+TEST_F(RuntimeApiTest, ACloneIsToldThatItIsOne) {
+  const std::string ask = "GET /2018-06-01/runtime/restore/next HTTP/1.1\r\nHost: x\r\n\r\n";
+  Converse([this, ask]() -> asio::awaitable<void> {
+    RawPeer runtime = Peer();
+    const RawAnswer refused = co_await runtime.Ask(ask);
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_THAT(refused.body, HasSubstr(R"("errorType":"InvalidStateTransition")"));
+    calls_.restored = "i-0123";
+    const RawAnswer restored = co_await runtime.Ask(ask);
+    EXPECT_EQ(restored.status, 200);
+    EXPECT_EQ(restored.body, "");
+    EXPECT_THAT(restored.head, HasSubstr("Godwit-Log-Stream: i-0123\r\n"));
+    EXPECT_EQ((co_await runtime.Ask(Post("restore/error", "{}"))).status, 202);
+  });
+  EXPECT_THAT(calls_.log, ElementsAre("restore  {}"));
+}
+
 TEST_F(RuntimeApiTest, WhoGaveUpWaitingMakesRoomForOthers) {
   Converse([this]() -> asio::awaitable<void> {
     RawPeer runtime = Peer();
@@ -165,7 +182,7 @@ TEST_F(RuntimeApiTest, WhatIsOutOfPlaceIsRefusedAndTheConnectionGoesOn) {
     EXPECT_EQ((co_await peer.Ask(Post("init/error", "{}"))).status, 403);
     EXPECT_EQ((co_await peer.Ask(Post("invocation/next", ""))).status, 405);
     EXPECT_EQ(
-        (co_await peer.Ask("GET /2018-06-01/runtime/restore/next HTTP/1.1\r\nHost: x\r\n\r\n"))
+        (co_await peer.Ask("GET /2018-06-01/runtime/restore/none HTTP/1.1\r\nHost: x\r\n\r\n"))
             .status,
         404);
     const RawAnswer ping = co_await peer.Ask("GET /ping HTTP/1.1\r\nHost: x\r\n\r\n");

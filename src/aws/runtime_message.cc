@@ -60,4 +60,10 @@ http::Response RuntimeEvent(const functions::RuntimeCalls::Next& next) {
   return response;
 }
 
+http::Response RuntimeRestored(std::string_view log_stream) {
+  http::Response response = http::Text(200, "");
+  response.headers.emplace_back("Godwit-Log-Stream", std::string(log_stream));
+  return response;
+}
+
 }  // namespace godwit::aws

@@ -22,6 +22,10 @@ http::Response RuntimeVerdict(const Result<>& verdict);
 // The event with its headers; those that have nothing to say are left out.
 http::Response RuntimeEvent(const functions::RuntimeCalls::Next& next);
 
+// To a runtime that was restored: its log stream's name is in Godwit-Log-Stream, for the one in its
+// environment is that of the instance that was saved.
+http::Response RuntimeRestored(std::string_view log_stream);
+
 // Lambda's error object: {"errorMessage":...,"errorType":...}.
 std::string RuntimeErrorObject(std::string_view type, std::string_view message);
 

@@ -42,6 +42,8 @@ RuntimeRoute FindRuntimeRoute(std::string_view method, std::string_view path) {
   path.remove_prefix(kVersion.size());
   if (path == "/ping") return Expect(get, RuntimeCall::kPing);
   if (path == "/runtime/init/error") return Expect(post, RuntimeCall::kInitError);
+  if (path == "/runtime/restore/next") return Expect(get, RuntimeCall::kRestoreNext);
+  if (path == "/runtime/restore/error") return Expect(post, RuntimeCall::kRestoreError);
   if (!path.starts_with(kInvocation)) return {};
   path.remove_prefix(kInvocation.size());
   if (path == "next") return Expect(get, RuntimeCall::kNext);

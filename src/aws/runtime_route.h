@@ -3,7 +3,8 @@
 // Which call of the Runtime API a request from inside a sandbox means.
 //
 // Threads: any. Failure: kUnknown, or kOtherMethod for a path that has another method.
-// Source: AWS Lambda Runtime API 2018-06-01; kCallback is Godwit's own (docs/callbacks.md).
+// Source: AWS Lambda Runtime API 2018-06-01, and its two calls for SnapStart; kCallback is Godwit's
+// own (docs/callbacks.md).
 #include <cstdint>
 #include <string_view>
 
@@ -14,6 +15,8 @@ enum class RuntimeCall {
   kResponse,
   kError,
   kInitError,
+  kRestoreNext,
+  kRestoreError,
   kPing,
   kCallback,
   kOtherMethod,

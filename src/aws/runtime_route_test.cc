@@ -10,6 +10,10 @@ TEST(RuntimeRouteTest, FindsEveryCall) {
             RuntimeCall::kNext);
   EXPECT_EQ(FindRuntimeRoute("POST", "/2018-06-01/runtime/init/error").call,
             RuntimeCall::kInitError);
+  EXPECT_EQ(FindRuntimeRoute("GET", "/2018-06-01/runtime/restore/next").call,
+            RuntimeCall::kRestoreNext);
+  EXPECT_EQ(FindRuntimeRoute("POST", "/2018-06-01/runtime/restore/error").call,
+            RuntimeCall::kRestoreError);
   EXPECT_EQ(FindRuntimeRoute("GET", "/2018-06-01/ping").call, RuntimeCall::kPing);
   EXPECT_EQ(FindRuntimeRoute("GET", "/ping").call, RuntimeCall::kPing);
   const auto response = FindRuntimeRoute("POST", "/2018-06-01/runtime/invocation/abc-1/response");
@@ -43,10 +47,10 @@ TEST(RuntimeRouteTest, TellsAWrongMethodFromAnUnknownPath) {
   EXPECT_EQ(FindRuntimeRoute("GET", "/2018-06-01/runtime/init/error").call,
             RuntimeCall::kOtherMethod);
   for (const char* path :
-       {"", "/", "/2018-06-01", "/2018-06-01/runtime/restore/next",
-        "/2020-01-01/extension/register", "/2018-06-01/runtime/invocation//response",
-        "/2018-06-01/runtime/invocation/a/b/response", "/2018-06-01/runtime/invocation/response",
-        "/2018-06-01/runtime/invocation/", "/runtime/invocation/next"}) {
+       {"", "/", "/2018-06-01", "/2018-06-01/runtime/restore", "/2020-01-01/extension/register",
+        "/2018-06-01/runtime/invocation//response", "/2018-06-01/runtime/invocation/a/b/response",
+        "/2018-06-01/runtime/invocation/response", "/2018-06-01/runtime/invocation/",
+        "/runtime/invocation/next"}) {
     EXPECT_EQ(FindRuntimeRoute("GET", path).call, RuntimeCall::kUnknown) << path;
     EXPECT_EQ(FindRuntimeRoute("POST", path).call, RuntimeCall::kUnknown) << path;
   }

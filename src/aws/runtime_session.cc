@@ -79,7 +79,7 @@ size_t RuntimeSession::BodyLimit(std::string_view method, std::string_view path)
   limits_.body = kBodyTime;
   const RuntimeRoute route = FindRuntimeRoute(method, path);
   const bool wanted =
-      route.call == RuntimeCall::kInitError ||
+      route.call == RuntimeCall::kInitError || route.call == RuntimeCall::kRestoreError ||
       ((route.call == RuntimeCall::kResponse || route.call == RuntimeCall::kError) &&
        calls_.Runs(route.id));
   if (!wanted || (upload_ != nullptr && upload_ != this)) return kMostUnasked;
@@ -93,7 +93,7 @@ void RuntimeSession::EndUpload() {
 }
 
 bool RuntimeSession::IsDead() const {
-  const bool waits = stage_ == Stage::kAwaitingNext || stage_ == Stage::kAwaitingCallback;
+  const bool waits = stage_ != Stage::kWorking && stage_ != Stage::kReading;
   if (!waits || deaf_ || !connection_) return false;
   pollfd socket{connection_->NativeHandle(), POLLRDHUP, 0};
   return ::poll(&socket, 1, 0) == 1;
@@ -123,6 +123,8 @@ asio::awaitable<bool> RuntimeSession::GoOn(SavedSession::Awaiting from) {
       return AnswerNext();
     case SavedSession::Awaiting::kCallback:
       return AnswerCallback();
+    case SavedSession::Awaiting::kRestore:
+      return AnswerRestore();
     case SavedSession::Awaiting::kRequest:
       break;
   }
@@ -142,6 +144,12 @@ asio::awaitable<bool> RuntimeSession::Serve(http::Request request) {
       return Send(RuntimeVerdict(
           calls_.InitFailed(std::string(request.Get("Lambda-Runtime-Function-Error-Type")),
                             std::move(request.body))));
+    case RuntimeCall::kRestoreNext:
+      return AnswerRestore();
+    case RuntimeCall::kRestoreError:
+      return Send(RuntimeVerdict(
+          calls_.RestoreFailed(std::string(request.Get("Lambda-Runtime-Function-Error-Type")),
+                               std::move(request.body))));
     case RuntimeCall::kCallback:
       callback_ = {std::string(route.id), route.number};
       return AnswerCallback();
@@ -180,6 +188,15 @@ asio::awaitable<bool> RuntimeSession::AnswerCallback() {
                        : Result<std::string>(std::unexpected(there.error()));
   if (payload) co_return co_await Send(http::Json(200, *std::move(payload)));
   co_return co_await Send(RuntimeVerdict(std::unexpected(std::move(payload).error())));
+}
+
+asio::awaitable<bool> RuntimeSession::AnswerRestore() {
+  stage_ = Stage::kAwaitingRestore;
+  const auto restored = co_await calls_.AwaitRestore();
+  stage_ = Stage::kWorking;
+  if (restored) co_return co_await Send(RuntimeRestored(*restored));
+  if (restored.error().code() == Code::kClosing) co_return false;
+  co_return co_await Send(RuntimeVerdict(std::unexpected(restored.error())));
 }
 
 asio::awaitable<bool> RuntimeSession::Send(http::Response response) {
@@ -266,6 +283,7 @@ Result<SavedSession> RuntimeSession::Save() {
   in_repair_ = true;  // also if it fails half way
   SavedSession saved;
   if (stage_ == Stage::kAwaitingNext) saved.awaiting = SavedSession::Awaiting::kNext;
+  if (stage_ == Stage::kAwaitingRestore) saved.awaiting = SavedSession::Awaiting::kRestore;
   if (stage_ == Stage::kAwaitingCallback) {
     saved.awaiting = SavedSession::Awaiting::kCallback;
     saved.callback = callback_;

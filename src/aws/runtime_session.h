@@ -57,7 +57,7 @@ class RuntimeSession {
   Result<> Release();
 
  private:
-  enum class Stage { kWorking, kReading, kAwaitingNext, kAwaitingCallback };
+  enum class Stage { kWorking, kReading, kAwaitingNext, kAwaitingCallback, kAwaitingRestore };
 
   size_t BodyLimit(std::string_view method, std::string_view path);
   void EndUpload();
@@ -66,6 +66,7 @@ class RuntimeSession {
   boost::asio::awaitable<bool> Serve(http::Request request);
   boost::asio::awaitable<bool> AnswerNext();
   boost::asio::awaitable<bool> AnswerCallback();
+  boost::asio::awaitable<bool> AnswerRestore();
   boost::asio::awaitable<bool> Send(http::Response response);
   boost::asio::awaitable<void> Refuse(const Error& why);
   http::Response Posted(std::string_view id, http::Request& request, bool is_error);

@@ -19,7 +19,13 @@
   X(kRestoreStarted, 301, "the image is staged for a restore, nothing runs")               \
   X(kRestored, 302, "the process runs again, the journal does not know yet")               \
   X(kResumeJournalled, 303, "the resume is durable, the image still kept")                 \
-  X(kSandboxBuilt, 401, "walls stand, no process inside")
+  X(kSandboxBuilt, 401, "walls stand, no process inside")                                  \
+  X(kBakerReady, 501, "a baker has initialised, and is not put away yet")                  \
+  X(kTemplateKept, 502, "a template is durable, its baker not gone")                       \
+  X(kTemplateDropped, 503, "a template is out of the store, its image still there")        \
+  X(kTemplateBroken, 504, "a template's image is that of somebody else")                   \
+  X(kClonePlaced, 505, "a clone's image is staged, nothing runs")                          \
+  X(kCloneRestored, 506, "a clone runs, nobody was told")
 
 namespace godwit::fault {
 

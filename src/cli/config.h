@@ -35,6 +35,8 @@ struct NodeConfig {
   std::string account = "000000000000";
   std::string network_range = "10.249.0.0/16";
   std::string criu;  // empty: looked for
+  bool prebake = true;
+  int64_t template_cache_mb = 64;
   bool operator==(const NodeConfig&) const = default;
 };
 

@@ -38,6 +38,13 @@ Result<> SetSwitch(bool& member, const std::string& text) {
   return {};
 }
 
+Result<> SetOnOff(bool& member, const std::string& text) {
+  if (text != "on" && text != "off")
+    return Fail(Code::kInvalid, "'{}' is neither on nor off", text);
+  member = text == "on";
+  return {};
+}
+
 Result<> SetLevel(LogLevel& member, const std::string& text) {
   constexpr std::array<std::pair<std::string_view, LogLevel>, 5> kLevels = {
       {{"debug", LogLevel::kDebug},
@@ -92,7 +99,7 @@ Result<> SetAccount(std::string& member, const std::string& text) {
   return {};
 }
 
-const std::array<ConfigKey, 15> kKeys = {{
+const std::array<ConfigKey, 17> kKeys = {{
     {"data", Kind::kText, "DIR", "/var/lib/godwit", "/srv/godwit",
      "The folder that holds everything: functions, images, the journal and the node's key. One "
      "node "
@@ -142,6 +149,13 @@ const std::array<ConfigKey, 15> kKeys = {{
      "The addresses of instances whose function has a network (`godwit deploy --network nat`): a "
      "private range that nothing else here uses, /8 to /28.",
      [](NodeConfig& c, const std::string& t) { return SetText(c.network_range, t); }},
+    {"prebake", Kind::kText, "on|off", "on", "off",
+     "After a function's first start, keep a template of it on disk, from which its further "
+     "instances are cloned. A function's own SnapStart setting goes before this.",
+     [](NodeConfig& c, const std::string& t) { return SetOnOff(c.prebake, t); }},
+    {"template_cache", Kind::kCount, "MB", "64", "256",
+     "Memory for templates that are kept unpacked: a clone of one of them starts sooner.",
+     [](NodeConfig& c, const std::string& t) { return SetCount(c.template_cache_mb, t, 0); }},
     {"region", Kind::kText, "REGION", "us-east-1", "eu-central-1",
      "The AWS region in ARNs and in the functions' environment.",
      [](NodeConfig& c, const std::string& t) { return SetRegion(c.region, t); }},

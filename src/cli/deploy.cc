@@ -90,6 +90,13 @@ Result<json::object> Settings(const Args& args) {
     settings["VpcConfig"] =
         json::object{{"SubnetIds", std::move(subnets)}, {"SecurityGroupIds", json::array()}};
   }
+  if (const auto prebake = args.Find("--prebake")) {
+    if (*prebake != "on" && *prebake != "off")
+      return Fail(Code::kInvalid, "--prebake is on or off, not '{}'", *prebake);
+    settings["SnapStart"] =
+        json::object{{"ApplyOn", *prebake == "on" ? "PublishedVersions" : "None"}};
+  }
+  if (const auto event = args.Find("--warm-up")) settings["GodwitWarmUp"] = *event;
   return settings;
 }
 
@@ -286,6 +293,11 @@ Verb DeployVerb() {
                 {"--memory", "MB", "an instance may use so much; 128 to 10240"},
                 {"--network", "NETWORK",
                  "nat: through this machine to the world; none (the default)", false, "nat none"},
+                {"--prebake", "on|off",
+                 "on: make a template of it at once, and clone its instances; off: never; else as "
+                 "the node has it",
+                 false, "on off"},
+                {"--warm-up", "JSON", "an event that the template runs once before it is kept"},
                 {"--env", "NAME=VALUE", "set a variable of the function's environment", true},
                 {"--unset-env", "NAME", "take a variable out of it", true}},
       .run = Run};

@@ -97,6 +97,12 @@ void ShowTried(const json::object& diagnosis, Output& out) {
                                "(ask again while one waits)"));
 }
 
+// What its cold starts are.
+void ShowTemplate(const json::object& diagnosis, Output& out) {
+  const std::string text = Str(diagnosis, "template");
+  if (!text.empty()) out.Line("  template: " + text);
+}
+
 Result<> OneFunction(const std::string& name, Shell& shell) {
   GODWIT_TRY(const auto value, shell.node.Get(AdminPath("functions", name) + "/diagnosis"));
   const auto* diagnosis = value.if_object();
@@ -115,7 +121,10 @@ Result<> OneFunction(const std::string& name, Shell& shell) {
   } else {
     shell.out.Line(name + " will not checkpoint:");
   }
-  if (!shell.out.json()) ShowTried(*diagnosis, shell.out);
+  if (!shell.out.json()) {
+    ShowTried(*diagnosis, shell.out);
+    ShowTemplate(*diagnosis, shell.out);
+  }
   if (checkpoints) return {};
   size_t count = 0;
   if (const auto* obstacles = diagnosis->if_contains("obstacles");
@@ -145,7 +154,10 @@ Verb DoctorVerb(FeatureProbe probe) {
           "With FUNCTION: whether it can be put away, tried on an instance of it, best on one "
           "whose "
           "call waits, and if not, which descriptor of which process stands in the way; the exit "
-          "code is then 4. An instance that is not in a call holds nothing of what a call opens: "
+          "code is then 4. The line `template` says whether its further instances are clones of "
+          "one "
+          "that was put away after its start, or why not. An instance that is not in a call holds "
+          "nothing of what a call opens: "
           "the answer says which it was. The size is that of the image before it is packed; `ps` "
           "and `suspend` show what it takes on disk.",
       .example = "godwit doctor\ngodwit doctor greeter",

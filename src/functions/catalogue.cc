@@ -2,6 +2,7 @@
 
 #include "base/scope.h"
 #include "base/try.h"
+#include "functions/bakery.h"
 #include "functions/environment.h"
 
 namespace godwit::functions {
@@ -32,6 +33,8 @@ Result<> Apply(FunctionSpec& spec, const FunctionPatch& patch) {
   set(spec.environment, patch.environment);
   set(spec.max_instances, patch.max_instances);
   set(spec.subnets, patch.subnets);
+  set(spec.warm_up, patch.warm_up);
+  if (patch.snap_start) spec.snap_start = patch.snap_start;
   return CheckSpec(spec);
 }
 
@@ -115,6 +118,7 @@ asio::awaitable<Result<Function>> Catalogue::UpdateConfiguration(std::string nam
 asio::awaitable<Result<Function>> Catalogue::Publish(Function function) {
   function.revision_id = RequestId::New(work_.entropy).text;
   function.last_modified = work_.clock.Wall();
+  function.has_template = false;
   GODWIT_CO_TRY(co_await work_.journal.Write(
       [&](storage::Database& database) { return PutFunction(database, function); }));
   // What was damaged is whole again for all who have it.
@@ -128,8 +132,10 @@ asio::awaitable<Result<Function>> Catalogue::Publish(Function function) {
   } else {
     code_.Doubt(found->second.function.code_id, found->second.function.zip_id);
     found->second.function = function;
+    if (work_.bakery != nullptr) work_.bakery->Deleted(function.spec.name);
     found->second.crew->Update(function);
   }
+  if (work_.bakery != nullptr) work_.bakery->Deployed(function);
   co_return function;
 }
 
@@ -141,18 +147,21 @@ asio::awaitable<Result<>> Catalogue::Delete(std::string name) {
       [&](storage::Database& database) { return DropFunction(database, name); }));
   const auto gone = functions_.extract(name);
   code_.Doubt(gone.mapped().function.code_id, gone.mapped().function.zip_id);
+  if (work_.bakery != nullptr) work_.bakery->Deleted(name);
   gone.mapped().crew->Retire();
   co_return Result<>{};
 }
 
 Result<Function> Catalogue::Get(const std::string& name) const {
   GODWIT_TRY(const Deployed* deployed, Lookup(name));
-  return deployed->function;
+  Function function = deployed->function;
+  function.has_template = work_.bakery != nullptr && work_.bakery->Has(function);
+  return function;
 }
 
 std::vector<Function> Catalogue::List() const {
   std::vector<Function> list;
-  for (const auto& [name, deployed] : functions_) list.push_back(deployed.function);
+  for (const auto& [name, deployed] : functions_) list.push_back(Get(name).value());
   return list;
 }
 

@@ -82,7 +82,7 @@ Result<json::value> Parse(std::string_view text, const char* what) {
 
 json::value FunctionValue(const Function& function) {
   const FunctionSpec& spec = function.spec;
-  return json::object{{"name", spec.name},
+  json::object object{{"name", spec.name},
                       {"runtime", spec.runtime},
                       {"handler", spec.handler},
                       {"role", spec.role},
@@ -101,6 +101,9 @@ json::value FunctionValue(const Function& function) {
                       {"zip_id", function.zip_id},
                       {"revision_id", function.revision_id},
                       {"modified_ns", function.last_modified.since_epoch.count()}};
+  if (spec.snap_start) object["snap_start"] = *spec.snap_start;
+  if (!spec.warm_up.empty()) object["warm_up"] = spec.warm_up;
+  return object;
 }
 
 Function ReadFunction(const Reader& reader) {
@@ -120,6 +123,11 @@ Function ReadFunction(const Reader& reader) {
   reader.Read("tags", spec.tags);
   reader.Read("max_instances", spec.max_instances);
   reader.Read("subnets", spec.subnets);
+  if (reader.Find("snap_start") != nullptr) {
+    spec.snap_start.emplace();
+    reader.Read("snap_start", *spec.snap_start);
+  }
+  reader.Read("warm_up", spec.warm_up);
   reader.Read("version", function.version);
   reader.Read("code_sha256", function.code_sha256);
   reader.Read("code_bytes", function.code_bytes);
@@ -151,6 +159,8 @@ json::value SessionValue(const SavedSession& session) {
                       {"max_window", tcp.max_window},
                       {"receive_window", tcp.receive_window},
                       {"receive_window_update", tcp.receive_window_update}};
+  // Of templates alone, which an older program does not look for.
+  if (session.awaiting == SavedSession::Awaiting::kRestore) object["awaiting_restore"] = true;
   if (session.awaiting == SavedSession::Awaiting::kCallback) {
     object["awaiting_callback"] =
         json::object{{"call", session.callback.call}, {"number", session.callback.number}};
@@ -164,6 +174,9 @@ SavedSession ReadSession(const Reader& reader) {
   bool next = false;
   reader.Read("awaiting_next", next);
   session.awaiting = next ? SavedSession::Awaiting::kNext : SavedSession::Awaiting::kRequest;
+  bool restore = false;
+  reader.Read("awaiting_restore", restore);
+  if (restore) session.awaiting = SavedSession::Awaiting::kRestore;
   if (const auto* callback = reader.Find("awaiting_callback")) {
     session.awaiting = SavedSession::Awaiting::kCallback;
     Reader(*callback).Read("call", session.callback.call);

@@ -5,6 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/try.h"
+#include "functions/bakery.h"
 
 namespace godwit::functions {
 
@@ -107,11 +108,33 @@ void Crew::Pump() {
 }
 
 void Crew::Start() {
-  if (!shared_function_) shared_function_ = std::make_shared<const Function>(function_);
-  auto instance = std::make_unique<Instance>(workplace_, *this, InstanceId::New(workplace_.entropy),
-                                             shared_function_);
-  instances_.push_back(std::move(instance));
+  const auto source = workplace_.bakery != nullptr ? workplace_.bakery->For(function_) : nullptr;
+  if (spare_ && spare_->unborn_clone_of() != source.get()) DropSpare();
+  const bool ready = spare_ && spare_->built_ahead();
+  instances_.push_back(ready ? std::move(spare_) : NewInstance(source));
   instances_.back()->Start();
+}
+
+std::unique_ptr<Instance> Crew::NewInstance(std::shared_ptr<const Template> source) {
+  if (!shared_function_) shared_function_ = std::make_shared<const Function>(function_);
+  return std::make_unique<Instance>(workplace_, *this, InstanceId::New(workplace_.entropy),
+                                    shared_function_, Beginning{false, "", std::move(source)});
+}
+
+void Crew::KeepSpare(bool wanted) {
+  if (spare_ && !wanted) DropSpare();
+  if (spare_ || !wanted || retired_ || !HasRoom() || workplace_.bakery == nullptr) return;
+  auto source = workplace_.bakery->Of(function_);
+  if (!source) return;
+  spare_ = NewInstance(std::move(source));
+  spare_->BuildAhead();
+}
+
+// It ends as any other.
+void Crew::DropSpare() {
+  if (!spare_) return;
+  instances_.push_back(std::move(spare_));
+  instances_.back()->Stop("not needed", Error(Code::kClosing, "it was not needed"));
 }
 
 asio::awaitable<Result<Instance*>> Crew::Awaken() {
@@ -123,13 +146,18 @@ asio::awaitable<Result<Instance*>> Crew::Awaken() {
       co_return instance.get();
   }
   Start();
-  const InstanceId id = instances_.back()->id();
+  InstanceId id = instances_.back()->id();
   while (true) {
     co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
     if (retired_) co_return Fail(Code::kClosing, "the node is shutting down");
     Instance* instance = Find(id);
     if (instance == nullptr || instance->state() == State::kStopped ||
         instance->state() == State::kLost) {
+      if (instance != nullptr && instance->unborn_clone_of() != nullptr) {
+        Start();  // plainly
+        id = instances_.back()->id();
+        continue;
+      }
       const std::string why =
           instance != nullptr && instance->failed_start()
               ? instance->failed_start()->message + instance->failed_start()->body
@@ -148,6 +176,7 @@ void Crew::Restore(KeptInstance kept, PendingCall::Done done) {
 }
 
 void Crew::Update(Function function) {
+  DropSpare();
   function_ = std::move(function);
   shared_function_.reset();
   std::vector<Instance*> old;
@@ -165,6 +194,7 @@ Error Crew::Deleted() const {
 
 void Crew::Retire() {
   retired_ = true;
+  DropSpare();
   const Error deleted = Deleted();
   for (auto& call : queue_) call.done(call, std::unexpected(deleted));
   queue_.clear();
@@ -208,7 +238,13 @@ void Crew::FailOldest(const FailedStart& why) {
 void Crew::HasEnded(Instance& instance) {
   std::erase(ready_, &instance);
   changed_.cancel();
-  if (instance.failed_start()) FailOldest(*instance.failed_start());
+  // The call of a clone that did not come to life gets a plain start.
+  const Template* unborn = instance.started() ? instance.unborn_clone_of() : nullptr;
+  if (unborn != nullptr && !retired_) {
+    workplace_.bakery->Spoiled(*unborn, instance.View().reason);
+  } else if (instance.failed_start()) {
+    FailOldest(*instance.failed_start());
+  }
   static_cast<void>(gate_.Spawn(Bury(&instance)));
 }
 
@@ -221,6 +257,7 @@ asio::awaitable<void> Crew::Bury(Instance* instance) {
 
 asio::awaitable<void> Crew::Close() {
   retired_ = true;
+  if (spare_) instances_.push_back(std::move(spare_));
   scale_.cancel();
   for (const auto& call : queue_)
     call.done(call, Fail(Code::kClosing, "the node is shutting down"));

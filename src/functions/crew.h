@@ -45,10 +45,14 @@ class Crew final : public Owner {
   boost::asio::awaitable<Result<Instance*>> Awaken();
 
   void Tick();
+  // Whether walls are to stand ready for the next clone.
+  void KeepSpare(bool wanted);
   // Starts what waits for `may_start`.
   void Pump();
   int starting() const;
   bool empty() const { return instances_.empty(); }
+  // It may have one more instance.
+  bool HasRoom() const { return static_cast<int>(instances_.size()) < Limit(); }
   size_t queued() const { return queue_.size(); }
   Instance* Find(const InstanceId& id);
   template <typename Each>
@@ -65,6 +69,8 @@ class Crew final : public Owner {
   bool Serve();  // hands the oldest call to an instance; false if none is READY
   void ScaleLater();
   void Start();
+  std::unique_ptr<Instance> NewInstance(std::shared_ptr<const Template> source);
+  void DropSpare();
   int Limit() const;
   Error Deleted() const;
   void FailOldest(const FailedStart& why);
@@ -78,7 +84,8 @@ class Crew final : public Owner {
   bool retired_ = false;
   std::deque<PendingCall> queue_;
   std::list<std::unique_ptr<Instance>> instances_;
-  std::vector<Instance*> ready_;  // the last one used is the next one used: its caches are warm
+  std::unique_ptr<Instance> spare_;  // a clone that is not started yet; in none of the counts
+  std::vector<Instance*> ready_;     // the last one used is the next one used: its caches are warm
   boost::asio::steady_timer scale_;
   boost::asio::steady_timer changed_;  // cancelled when an instance became ready or ended
   bool scaling_ = false;

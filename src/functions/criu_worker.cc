@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -20,6 +21,8 @@ namespace asio = boost::asio;
 
 namespace {
 
+constexpr int kPidRoom = 200;  // pids between those of the function and CRIU's own
+
 // A function may kill what has its user as its real one.
 bool Lives(const checkpoint::Worker& worker) {
   pollfd end = {worker.process.get(), POLLIN, 0};
@@ -27,6 +30,10 @@ bool Lives(const checkpoint::Worker& worker) {
 }
 
 }  // namespace
+
+int FirstDriverPid(const InstanceFacts& facts) {
+  return std::max(sandbox::kFirstDriverPid, facts.highest_pid + kPidRoom);
+}
 
 CriuWorker::CriuWorker(Workplace& workplace, uint32_t uid)
     : workplace_(workplace),

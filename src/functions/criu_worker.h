@@ -10,10 +10,14 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "checkpoint/criu.h"
+#include "functions/codec.h"
 #include "functions/workplace.h"
 #include "sandbox/sandbox.h"
 
 namespace godwit::functions {
+
+// From which pid on CRIU is out of the way of who comes back.
+int FirstDriverPid(const InstanceFacts& facts);
 
 class CriuWorker {
  public:

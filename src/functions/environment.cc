@@ -97,7 +97,7 @@ Result<> CheckSpec(const FunctionSpec& spec) {
 }
 
 sandbox::Program ProgramOf(const Function& function, const InstanceId& instance, uint32_t uid,
-                           const Settings& settings) {
+                           const Settings& settings, bool bakes) {
   const FunctionSpec& spec = function.spec;
   sandbox::Program program;
   program.directory = "/var/task";
@@ -133,7 +133,8 @@ sandbox::Program ProgramOf(const Function& function, const InstanceId& instance,
   set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", fmt::format("{}", spec.memory_mb));
   set("AWS_LAMBDA_LOG_GROUP_NAME", fmt::format("/aws/lambda/{}", spec.name));
   set("AWS_LAMBDA_LOG_STREAM_NAME", instance.text);
-  set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
+  set("AWS_LAMBDA_INITIALIZATION_TYPE", bakes ? "snap-start" : "on-demand");
+  if (bakes && !spec.warm_up.empty()) set("GODWIT_WARM_UP", spec.warm_up);
   set("AWS_EXECUTION_ENV", fmt::format("AWS_Lambda_{}", spec.runtime));
   set("AWS_REGION", settings.region);
   set("AWS_DEFAULT_REGION", settings.region);

@@ -25,8 +25,9 @@ std::string RuntimeDirectory(RuntimeKind kind);
 // (Lambda: 4 KB).
 Result<> CheckSpec(const FunctionSpec& spec);
 
+// `bakes`: its runtime is to ask for a restore, and not for calls.
 sandbox::Program ProgramOf(const Function& function, const InstanceId& instance, uint32_t uid,
-                           const Settings& settings);
+                           const Settings& settings, bool bakes = false);
 sandbox::CgroupLimits LimitsOf(const FunctionSpec& spec);
 
 }  // namespace godwit::functions

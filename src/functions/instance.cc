@@ -37,13 +37,21 @@ uint32_t UidOf(const InstanceId& id) {
 
 }  // namespace
 
+Nanos ClockOffset(const InstanceFacts& facts, const Workplace& workplace) {
+  if (facts.boot == workplace.boot) return facts.clock_offset;
+  // Another boot has another CLOCK_MONOTONIC: what passed meanwhile is read off the wall clock.
+  const Nanos away = std::max(Nanos(0), workplace.clock.Wall() - facts.wall);
+  return facts.clock + away - workplace.clock.Steady().since_boot;
+}
+
 Instance::Instance(Workplace& workplace, Owner& owner, InstanceId id,
-                   std::shared_ptr<const Function> function)
+                   std::shared_ptr<const Function> function, Beginning beginning)
     : workplace_(workplace),
       owner_(owner),
       id_(std::move(id)),
       shared_function_(std::move(function)),
       function_(*shared_function_),
+      beginning_(std::move(beginning)),
       uid_(UidOf(id_)),
       log_line_(workplace.log.Named(id_.text)),
       life_(id_, State::kStarting, workplace.clock, workplace.observe),
@@ -82,13 +90,8 @@ Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, Pendin
     for (const SavedSession& session : kept_->facts.sessions)
       callbacks_taken_ = std::max(callbacks_taken_, std::min(session.callback.number, callbacks_));
   }
-  clock_offset_ = kept_->facts.clock_offset;
+  clock_offset_ = ClockOffset(kept_->facts, workplace_);
   suspensions_ = kept_->facts.sequence;
-  if (kept_->facts.boot != workplace_.boot) {
-    // Another boot has another CLOCK_MONOTONIC: what passed meanwhile is read off the wall clock.
-    const Nanos away = std::max(Nanos(0), workplace_.clock.Wall() - kept_->facts.wall);
-    clock_offset_ = kept_->facts.clock + away - workplace_.clock.Steady().since_boot;
-  }
 }
 
 Instance::~Instance() = default;

@@ -29,6 +29,7 @@
 #include "functions/running_log.h"
 #include "functions/runtime_port.h"
 #include "functions/schema.h"
+#include "functions/template.h"
 #include "functions/workplace.h"
 
 namespace godwit::functions {
@@ -52,6 +53,9 @@ struct FailedStart {
 // Lambda's error object for what the platform, not the function, has to report.
 std::string ErrorObject(const RequestId& id, const std::string& type, const std::string& message);
 
+// Of the CLOCK_MONOTONIC of an instance that comes back from there.
+Nanos ClockOffset(const InstanceFacts& facts, const Workplace& workplace);
+
 class Owner {
  public:
   virtual ~Owner() = default;
@@ -68,7 +72,7 @@ class Instance final : public RuntimeCalls {
 
   // A new one, STARTING.
   Instance(Workplace& workplace, Owner& owner, InstanceId id,
-           std::shared_ptr<const Function> function);
+           std::shared_ptr<const Function> function, Beginning beginning = {});
   // One found in the store, SUSPENDED. `done` is told of the result of the call that it runs, if
   // any.
   Instance(Workplace& workplace, Owner& owner, KeptInstance kept, PendingCall::Done done);
@@ -83,6 +87,16 @@ class Instance final : public RuntimeCalls {
   bool Rests() const;
   const std::optional<PendingCall>& call() const { return call_; }
   const std::optional<FailedStart>& failed_start() const { return failed_start_; }
+  // The template that it is a clone of, as long as it has not asked for a call.
+  const Template* unborn_clone_of() const { return beginning_.clone_of.get(); }
+  // Of a clone that is not wanted yet: puts its walls up. Start() follows, or Stop().
+  void BuildAhead();
+  bool started() const { return started_; }
+  bool built_ahead() const { return built_ahead_ && sandbox_ && !moving_; }
+  // Of a baker: that its runtime is ready to be a template.
+  bool asks_for_restore() const { return asks_for_restore_; }
+  // Of a baker that is put away: its image, which is its owner's from now on.
+  KeptInstance GiveImage();
   InstanceView View() const;
   void FlushLog() { log_.Flush(); }
   std::vector<int> Pids() const;
@@ -135,12 +149,16 @@ class Instance final : public RuntimeCalls {
   Result<> Respond(const std::string& id, std::string payload) override;
   Result<> Fail(const std::string& id, std::string error_type, std::string body) override;
   Result<> InitFailed(std::string error_type, std::string body) override;
+  boost::asio::awaitable<Result<std::string>> AwaitRestore() override;
+  Result<> RestoreFailed(std::string error_type, std::string body) override;
 
  private:
   friend class Suspension;
   friend class Resumption;
 
   boost::asio::awaitable<void> RunStart();
+  boost::asio::awaitable<void> RunClone();
+  boost::asio::awaitable<Result<>> BringCloneIn();
   boost::asio::awaitable<Result<>> BuildWalls(Nanos clock_offset);
   boost::asio::awaitable<void> WatchTime();
   boost::asio::awaitable<void> TearWallsDown();
@@ -185,6 +203,7 @@ class Instance final : public RuntimeCalls {
   InstanceId id_;
   std::shared_ptr<const Function> shared_function_;  // with others of its revision
   const Function& function_;
+  Beginning beginning_;
   uint32_t uid_;
   Log log_line_;
   Lifecycle life_;
@@ -201,11 +220,14 @@ class Instance final : public RuntimeCalls {
   bool alive_ = false;       // the process is there
   int exit_status_ = 0;      // of waitpid(2), when it was
   bool asked_once_ = false;  // the runtime has asked for a call: it is initialised
-  int operations_ = 0;       // moves under way, to their last tidying
-  bool tidying_ = false;     // removes the staged files of a resume
-  bool leaving_ = false;     // its walls go while it is put away
-  bool moving_ = false;      // between two states
-  bool ending_ = false;      // Stop() was called, or the process ended
+  bool asks_for_restore_ = false;
+  bool built_ahead_ = false;  // its walls stood before it was started
+  bool started_ = false;
+  int operations_ = 0;    // moves under way, to their last tidying
+  bool tidying_ = false;  // removes the staged files of a resume
+  bool leaving_ = false;  // its walls go while it is put away
+  bool moving_ = false;   // between two states
+  bool ending_ = false;   // Stop() was called, or the process ended
   std::optional<FailedStart> failed_start_;
 
   std::optional<PendingCall> call_;

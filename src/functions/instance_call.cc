@@ -2,9 +2,11 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
+#include <utility>
 
 #include "base/scope.h"
 #include "base/try.h"
+#include "functions/bakery.h"
 #include "functions/instance.h"
 
 namespace godwit::functions {
@@ -95,6 +97,14 @@ asio::awaitable<Result<RuntimeCalls::Next>> Instance::AwaitNext() {
   // A quick runtime asks before the node has heard that its process is there.
   while (state() == State::kStarting && moving_ && !ending_)
     co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+  if (state() == State::kStarting && workplace_.bakery != nullptr) {
+    const bool cloned = std::exchange(beginning_.clone_of, nullptr) != nullptr;
+    if (cloned) {
+      workplace_.bakery->Born(function_);
+    } else if (!beginning_.bakes) {
+      workplace_.bakery->Started(function_);
+    }
+  }
   if (call_ && delivered_ && state() != State::kReady) {
     // It asks for the next call without having answered the last: nobody else will.
     FinishWith("Runtime.InvalidState",

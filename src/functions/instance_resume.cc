@@ -19,6 +19,7 @@
 #include "checkpoint/tcp_repair.h"
 #include "checkpoint/timers.h"
 #include "checkpoint/waits.h"
+#include "functions/bakery.h"
 #include "functions/criu_worker.h"
 #include "functions/environment.h"
 #include "functions/image_bond.h"
@@ -42,15 +43,10 @@ constexpr Nanos kFirstRetry = 1s;  // after a resume that failed
 constexpr Nanos kLastRetry = 5min;
 constexpr Nanos kMostEarly = 30s;  // that the wake index brings one back
 constexpr Nanos kLeastWallsCost = 10ms;
-constexpr int kPidRoom = 200;  // pids between those of the function and CRIU's own
 
 // Generous, for one that is back early only waits: half as much again as its last ways took.
 Nanos Smoothed(Nanos before, Nanos took, Nanos least) {
   return std::max(least, before * 3 / 4 + took * 3 / 8);
-}
-
-int FirstDriverPid(const InstanceFacts& facts) {
-  return std::max(sandbox::kFirstDriverPid, facts.highest_pid + kPidRoom);
 }
 
 }  // namespace
@@ -174,8 +170,11 @@ class Resumption {
       if (self_.staged_) return Result<>{};
       checkpoint::EmptyDirectory(self_.Staging());
       const checkpoint::ImagePlaces places{self_.Staging(), self_.Temporary()};
-      auto fetched = checkpoint::FetchImage(work_.blobs, self_.kept_->image, places, self_.uid_,
-                                            BondOf(facts_), work_.pager != nullptr);
+      const bool late = work_.pager != nullptr;
+      auto fetched = self_.beginning_.clone_of
+                         ? work_.bakery->Place(*self_.beginning_.clone_of, places, self_.uid_, late)
+                         : checkpoint::FetchImage(work_.blobs, self_.kept_->image, places,
+                                                  self_.uid_, BondOf(facts_), late);
       if (fetched) {
         image_ = *std::move(fetched);
       } else {
@@ -229,7 +228,7 @@ class Resumption {
 
   asio::awaitable<Result<>> Journal(std::promise<Result<>>& word) {
     Result<> written;
-    if (!self_.staged_ && !self_.row_missing_) {
+    if (!self_.staged_ && !self_.row_missing_ && !self_.beginning_.clone_of) {
       written = co_await work_.journal.Write(
           [id = self_.id_](storage::Database& database) { return DropInstance(database, id); });
     }
@@ -349,6 +348,17 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   static_cast<void>(gate_.Spawn(Tidy(image)));
   report.instance = View();
   co_return report;
+}
+
+asio::awaitable<Result<>> Instance::BringCloneIn() {
+  Resumption resumption(*this);
+  GODWIT_CO_TRY(co_await resumption.Walls());
+  GODWIT_CO_TRY(co_await resumption.Prepare());
+  alive_ = true;
+  process_.inside = kept_->facts.pid;
+  GODWIT_CO_TRY(co_await resumption.Restore());
+  co_await resumption.Adopt();
+  co_return Result<>{};
 }
 
 asio::awaitable<void> Instance::Tidy(storage::BlobId image) {

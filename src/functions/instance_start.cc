@@ -12,16 +12,17 @@ namespace godwit::functions {
 namespace asio = boost::asio;
 
 void Instance::Start() {
-  moving_ = true;
+  moving_ = started_ = true;
   awake_since_ = workplace_.clock.Steady();
-  reason_ = "starts";
-  static_cast<void>(gate_.Spawn(RunStart()));
+  reason_ = beginning_.clone_of ? "starts as a clone" : "starts";
+  static_cast<void>(gate_.Spawn(beginning_.clone_of ? RunClone() : RunStart()));
 }
 
 asio::awaitable<void> Instance::RunStart() {
   Result<> walls = co_await BuildWalls(Nanos(0));
   Result<sandbox::Process> process =
-      walls ? co_await sandbox_->StartFunction(ProgramOf(function_, id_, uid_, workplace_.settings))
+      walls ? co_await sandbox_->StartFunction(
+                  ProgramOf(function_, id_, uid_, workplace_.settings, beginning_.bakes))
             : std::unexpected(std::move(walls).error());
   if (process) {
     process_ = *process;

@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "base/scope.h"
 #include "base/try.h"
+#include "checkpoint/clone.h"
 #include "checkpoint/criu.h"
 #include "checkpoint/image.h"
 #include "checkpoint/inside.h"
@@ -142,7 +143,8 @@ class Suspension {
           if (runs) {
             GODWIT_TRY(PutCall(database, *kept.facts.call, CallStatus::kRunning, self_.id_));
           }
-          return PutInstance(database, kept);
+          return self_.beginning_.bakes ? PutTemplate(database, kept, self_.beginning_.depends)
+                                        : PutInstance(database, kept);
         }));
     if (!synced) co_return std::move(synced).Within("the image is not safe on disk");
     co_return std::move(journalled).Within("the suspension is not in the journal");
@@ -224,6 +226,7 @@ class Suspension {
     std::filesystem::remove(self_.Staging() + "/timens-0.img", ignored);
     InstanceFacts& facts = kept.facts;
     GODWIT_TRY(ReadSockets(facts));
+    if (self_.beginning_.bakes) GODWIT_TRY(checkpoint::CheckClonable(self_.Staging()));
     GODWIT_TRY(OnLoop([&] { return AskInstance(facts); }));
     GODWIT_TRY(ReadProcesses(facts, dumped));
     facts.instance = self_.id_;

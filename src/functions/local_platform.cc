@@ -9,6 +9,7 @@
 
 #include "base/gate.h"
 #include "base/try.h"
+#include "functions/bakery.h"
 #include "functions/callbacks.h"
 #include "functions/calls.h"
 #include "functions/catalogue.h"
@@ -38,6 +39,11 @@ class Local final : public LocalPlatform {
   explicit Local(Workplace& workplace)
       : work_(workplace),
         crews_(workplace),
+        bakery_(
+            workplace, [this](const Function& function) { return IsCalm(function); },
+            [this](const std::string& function, bool wanted) {
+              if (const auto crew = catalogue_.Find(function)) crew->KeepSpare(wanted);
+            }),
         catalogue_(workplace, crews_),
         calls_(workplace, catalogue_, crews_),
         callbacks_(workplace, crews_),
@@ -63,7 +69,9 @@ class Local final : public LocalPlatform {
     work_.walls_stand = [this](const InstanceId& id, std::optional<SteadyTime> due) {
       walls_.Stand(id, due, work_.clock.Steady());
     };
+    work_.bakery = &bakery_;
   }
+  ~Local() override { work_.bakery = nullptr; }
 
   Result<> Start() override;
   asio::awaitable<void> Stop() override;
@@ -113,9 +121,11 @@ class Local final : public LocalPlatform {
   asio::awaitable<void> Ticking();
   asio::awaitable<void> WakeUp(InstanceId id);
   void LetWallsGo();
+  bool IsCalm(const Function& function) const;
 
   Workplace& work_;
   Crews crews_;
+  Bakery bakery_;
   Catalogue catalogue_;
   Calls calls_;
   Callbacks callbacks_;
@@ -135,6 +145,7 @@ Result<> Local::Start() {
     return {};
   }));
   for (auto& function : functions) catalogue_.Restore(std::move(function));
+  GODWIT_TRY(bakery_.Start(catalogue_.List()));
   std::set<std::string> on_disk;  // the calls of instances that are
   for (auto& kept : instances) {
     const std::string call = kept.facts.call ? kept.facts.call->id.text : "";
@@ -198,6 +209,7 @@ asio::awaitable<void> Local::Stop() {
   callbacks_.Close();
   tick_.cancel();
   co_await catalogue_.Close();
+  co_await bakery_.Close();
   co_await waker_.Stop();
   co_await crews_.Close();
   co_await calls_.Stop();
@@ -210,6 +222,7 @@ asio::awaitable<void> Local::Ticking() {
     const auto [cancelled] = co_await tick_.async_wait(asio::as_tuple(asio::use_awaitable));
     if (cancelled || stopping_) co_return;
     crews_.Tick();
+    bakery_.Tick();
     catalogue_.Tick();
     LetWallsGo();
   }
@@ -219,6 +232,16 @@ void Local::LetWallsGo() {
   for (const InstanceId& id : walls_.TakeSurplus(work_.clock.Steady())) {
     if (Instance* instance = crews_.Find(id)) instance->LeaveWalls();
   }
+}
+
+bool Local::IsCalm(const Function& function) const {
+  if (work_.suspending > 0) return false;
+  bool calm = true;
+  crews_.ForEachCrew([&](const Crew& crew) {
+    if (crew.starting() > 0 || crew.queued() > 0) calm = false;
+  });
+  const auto crew = catalogue_.Find(function.spec.name);
+  return calm && crew != nullptr && crew->HasRoom();
 }
 
 asio::awaitable<void> Local::WakeUp(InstanceId id) {
@@ -262,6 +285,7 @@ asio::awaitable<Result<Diagnosis>> Local::Diagnose(std::string function) {
   GODWIT_CO_TRY(Diagnosis diagnosis, co_await instance->Try());
   diagnosis.instance = id;
   diagnosis.state = state;
+  diagnosis.prebaked = bakery_.Why(crew->function());
   co_return diagnosis;
 }
 

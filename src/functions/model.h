@@ -45,6 +45,9 @@ struct FunctionSpec {
   int max_instances = 0;  // 0: the node's limit
   // Of VpcConfig, as they were given: with any, its instances have a network.
   std::vector<std::string> subnets;
+  // SnapStart.ApplyOn: true for PublishedVersions, false for None; the node's default if absent.
+  std::optional<bool> snap_start;
+  std::string warm_up;  // JSON text of an event for its template to run once; empty: none
 };
 
 // A function as it is deployed: its spec and what the platform knows of it.
@@ -59,6 +62,7 @@ struct Function {
   WallTime last_modified;
   // Why its code cannot run at present, as found at the node's start; empty: it can. Not kept.
   std::string failure = {};
+  bool has_template = false;  // that its next cold start is a clone of. Not kept
 };
 
 // What UpdateFunctionConfiguration changes: the fields that are set.
@@ -69,6 +73,8 @@ struct FunctionPatch {
   std::optional<std::map<std::string, std::string>> environment;
   std::optional<int> max_instances;
   std::optional<std::vector<std::string>> subnets;
+  std::optional<bool> snap_start;
+  std::optional<std::string> warm_up;
   std::optional<std::string> revision_id;  // if set, must be the current one (else kConflict)
 };
 

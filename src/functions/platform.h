@@ -51,6 +51,7 @@ struct Diagnosis {
   Nanos dump_took{};
   InstanceId instance = {};  // that it was tried on, in this state
   State state = State::kReady;
+  std::string prebaked = {};  // whether its starts are clones, else why not
 };
 
 // What is asked of a function's log: at most so many bytes, the newest, or those since a place.

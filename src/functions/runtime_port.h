@@ -58,12 +58,20 @@ class RuntimeCalls {
   // The runtime could not load the function; it will end by itself. kConflict once it has asked for
   // a call.
   virtual Result<> InitFailed(std::string error_type, std::string body) = 0;
+
+  // The runtime is ready to become a template, and goes on as a clone of it: there, the name of the
+  // clone's log stream. In the template's own instance nothing comes of it but kClosing, when that
+  // ends; kConflict for an instance that was started for calls.
+  virtual boost::asio::awaitable<Result<std::string>> AwaitRestore() = 0;
+  // A clone's hooks failed after it was restored; it will end by itself. kConflict for others.
+  virtual Result<> RestoreFailed(std::string error_type, std::string body) = 0;
 };
 
 // One connection of the function to its Runtime API, as an image keeps it.
 struct SavedSession {
-  // kNext, kCallback: `GET .../next` or `GET .../callbacks/N` was read and is not answered yet.
-  enum class Awaiting { kRequest, kNext, kCallback };
+  // kNext, kCallback, kRestore: `GET .../invocation/next`, `GET .../callbacks/N` or `GET
+  // .../restore/next` was read and is not answered yet.
+  enum class Awaiting { kRequest, kNext, kCallback, kRestore };
   Awaiting awaiting = Awaiting::kRequest;
   CallbackRef callback;      // of kCallback
   checkpoint::TcpState tcp;  // of the node's end

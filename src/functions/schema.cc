@@ -11,7 +11,7 @@ namespace {
 using storage::Database;
 using storage::Statement;
 
-constexpr std::array<storage::Migration, 2> kMigrations = {
+constexpr std::array<storage::Migration, 3> kMigrations = {
     {{1, "functions, calls, instances, transitions", R"sql(
   CREATE TABLE function (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
   CREATE TABLE call (
@@ -30,6 +30,11 @@ constexpr std::array<storage::Migration, 2> kMigrations = {
     call TEXT NOT NULL, number INTEGER NOT NULL, key TEXT, payload BLOB NOT NULL, accepted_ns INTEGER NOT NULL,
     PRIMARY KEY (call, number)) STRICT;
   CREATE UNIQUE INDEX callback_key ON callback (call, key) WHERE key IS NOT NULL;
+)sql"},
+     {3, "templates", R"sql(
+  CREATE TABLE template (
+    function TEXT PRIMARY KEY, facts TEXT NOT NULL, image TEXT NOT NULL, image_bytes INTEGER NOT NULL,
+    depends TEXT NOT NULL) STRICT;
 )sql"}}};
 
 std::optional<std::string> TextOf(const std::optional<InstanceId>& id) {

@@ -27,6 +27,8 @@
 
 namespace godwit::functions {
 
+class Bakery;
+
 struct Settings {
   Nanos blocked_after =
       std::chrono::seconds(1);  // a busy instance that ran no instruction for so long is put away
@@ -38,6 +40,9 @@ struct Settings {
   int max_starting = 4;          // at the same time, of the node
   int max_queued = 1000;         // calls of a function that wait for an instance
   Nanos keep_results = std::chrono::hours(24);
+  bool prebake = true;                 // functions have templates, unless they say otherwise
+  uint64_t template_cache = 64 << 20;  // bytes of templates that are kept unpacked
+  std::string runtimes;                // which runtimes these are: a hash of all their files
   std::string region = "us-east-1";
   std::string account = "000000000000";
 };
@@ -78,6 +83,7 @@ struct Workplace {
   // That one is put away and its walls stand; when it is wanted, if that is known. Set likewise.
   std::function<void(const InstanceId&, std::optional<SteadyTime>)> walls_stand = {};
   Nanos walls_cost = std::chrono::milliseconds(50);  // to build them anew: learnt
+  Bakery* bakery = nullptr;                          // none: nothing is cloned; set by the platform
   FunctionLogs logs = FunctionLogs(directories.logs);
 
   std::string FunctionArn(const std::string& name) const;

@@ -27,12 +27,14 @@
 #include "checkpoint/pager.h"
 #include "functions/local_platform.h"
 #include "functions/schema.h"
+#include "functions/template.h"
 #include "functions/transition_log.h"
 #include "http/address.h"
 #include "http/server.h"
 #include "node/ground.h"
 #include "node/machine.h"
 #include "node/memory_tidier.h"
+#include "node/runtime_files.h"
 #include "sandbox/launch.h"
 #include "sandbox/seccomp.h"
 #include "storage/lock.h"
@@ -81,6 +83,12 @@ functions::Settings SettingsOf(const cli::NodeConfig& config) {
   settings.keep_results = config.result_keep;
   settings.region = config.region;
   settings.account = config.account;
+  settings.prebake = config.prebake;
+  settings.template_cache = static_cast<uint64_t>(config.template_cache_mb) << 20;
+  std::string runtimes;
+  for (const auto& file : RuntimeFiles())
+    runtimes += fmt::format("{}\n{}\n", file.path, file.bytes);
+  settings.runtimes = ToHex(Sha256(runtimes));
   return settings;
 }
 
@@ -127,6 +135,8 @@ Result<> ClearLeftovers(storage::Journal& journal, storage::Blobs& blobs,
       kept.insert(instance.facts.function->zip_id);
       code.insert(instance.facts.function->code_id);
     }
+    GODWIT_TRY(const auto templates, functions::AllTemplates(database));
+    for (const auto& one : templates) kept.insert(one.image.hex);
     GODWIT_TRY(const auto functions, functions::AllFunctions(database));
     for (const auto& function : functions) {
       kept.insert(function.zip_id);
@@ -242,7 +252,8 @@ class Node {
     if (pager && !std::getenv("GW_EAGER")) {
       workplace.pager = pager->get();
     } else {
-      log_.Warning("memory comes back as a whole: {}", pager ? std::string() : pager.error().ToString());
+      log_.Warning("memory comes back as a whole: {}",
+                   pager ? std::string() : pager.error().ToString());
     }
     const auto platform = functions::MakeLocalPlatform(workplace);
     GODWIT_TRY(platform->Start());

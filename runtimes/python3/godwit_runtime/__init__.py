@@ -5,6 +5,7 @@
     handler   finds the function that _HANDLER names
     context   the handler's second argument
     errors    JSON out, and Lambda's error objects
+    template  the start of a template, and what its clones have of their own
     logs      unbuffered output, and the format of `logging`
 
 It imports as little as it can, because each import is paid at every cold start: `_socket` for

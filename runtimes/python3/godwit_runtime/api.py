@@ -12,6 +12,7 @@ _HOST = b" HTTP/1.1\r\nHost: godwit\r\n"
 _JSON = _HOST + b"Content-Type: application/json\r\nContent-Length: %d\r\n"
 
 NEXT = b"GET" + _BASE + b"invocation/next" + _HOST + b"\r\n"
+RESTORE = b"GET" + _BASE + b"restore/next" + _HOST + b"\r\n"
 _RESPONSE = b"POST" + _BASE + b"invocation/%b/response" + _JSON + b"\r\n%b"
 _ERROR = b"POST" + _BASE + b"%b/error" + _JSON + b"Lambda-Runtime-Function-Error-Type: %b\r\n\r\n%b"
 
@@ -24,9 +25,9 @@ def response(request_id, body):
     return _RESPONSE % (request_id.encode(), len(body), body)
 
 
-def error(request_id, error_type, body):
-    """The report of a failed invocation, or of a failed start when request_id is empty."""
-    where = b"invocation/" + request_id.encode() if request_id else b"init"
+def error(request_id, error_type, body, phase=b"init"):
+    """The report of a failed invocation, or of a failed `phase` when request_id is empty."""
+    where = b"invocation/" + request_id.encode() if request_id else phase
     # ascii() also escapes line ends, which a class name may hold and a header may not.
     return _ERROR % (where, len(body), ascii(error_type)[1:-1].encode(), body)
 

@@ -23,6 +23,10 @@ def main():
     try:
         api = Api(address)
         handler = start(api, os.environ.get("_HANDLER", ""))
+        if handler and os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+            from . import template
+
+            handler = template.become(api, handler)
         if handler:
             serve(api, handler)
     except Broken as reason:

@@ -10,7 +10,11 @@
 // its callbacks again. A wait that its call does not outlive is forgotten. docs/callbacks.md tells
 // how callbacks are sent.
 
+//   godwit.beforeCheckpoint(async () => { … });  // before the function's template is made
+//   godwit.afterRestore(async () => { … });      // in every instance that is a clone of it
+
 const net = require('net');
+const hooks = require('../../hooks');
 const running = require('../../call');
 const { ReplyReader } = require('../../http');
 
@@ -124,4 +128,8 @@ async function waitForCallback({ timeoutMs } = {}) {
   return inbox.wait(timeoutMs);
 }
 
-module.exports = { waitForCallback };
+// docs/prebake.md tells when they run.
+const beforeCheckpoint = (hook) => void hooks.before.push(hook);
+const afterRestore = (hook) => void hooks.after.push(hook);
+
+module.exports = { waitForCallback, beforeCheckpoint, afterRestore };
