@@ -127,7 +127,8 @@ class Verbs(harness.NodeCase):
         node.deploy("well", "misfits", "handler.counts")
         self.assertRegex(node.ok("doctor", "well"),
                          r"^well will checkpoint: image .* before it is packed, dumped in .*\n"
-                         r"  tried on i-[0-9a-f]+, which is not waiting in a call: .*$")
+                         r"  tried on i-[0-9a-f]+, which is not waiting in a call: .*\n"
+                         r"  template: .*$")
         told = node.json("doctor", "well")
         self.assertEqual((told["checkpoints"], told["obstacles"]), (True, []))
         # The instance that it was tried on is as it was.

@@ -31,6 +31,7 @@ PACKAGES += ["iptables", "libip4tc2", "libip6tc2", "libxtables12", "libnftnl11",
 PATIENCE = 60  # seconds, for the daemon to come up
 SETTLE = 0.5  # seconds for a container's process to come to rest
 IMAGE = "godwit-bench"
+HOST_IMAGE = "godwit-bench-host"
 # Loads what Godwit's Python runtime loads, then waits as an idle function does.
 PROGRAM = "import json, os, sys, traceback, _socket, signal; signal.pause()"
 
@@ -224,6 +225,39 @@ class Engine:
         container.start()
         time.sleep(SETTLE)
         return container
+
+    def import_host(self):
+        """An image that holds nothing but the way into the host's /usr: see run_host()."""
+        image = io.BytesIO()
+        with tarfile.open(fileobj=image, mode="w") as tar:
+            for name in ("bin", "sbin", "lib", "lib64"):
+                link = tarfile.TarInfo(name)
+                link.type, link.linkname = tarfile.SYMTYPE, f"usr/{name}"
+                tar.addfile(link)
+            tar.add("/etc/ld.so.cache", "etc/ld.so.cache")
+        self.ask("POST", f"/images/create?fromSrc=-&repo={HOST_IMAGE}", image.getvalue())
+
+    def run_host(self, command, folder):
+        """What `docker run --rm` does: create, start, wait for the end, remove. Milliseconds."""
+        settings = {
+            "Image": HOST_IMAGE,
+            "Cmd": command,
+            "WorkingDir": "/var/task",
+            "HostConfig": {
+                "NetworkMode": "none",
+                "Binds": ["/usr:/usr:ro", f"{folder}:/var/task:ro"],
+            },
+        }
+        begun = time.perf_counter()
+        made = json.loads(self.ask("POST", "/containers/create", settings))
+        container = Container(self, made["Id"])
+        container.start()
+        ended = json.loads(self.ask("POST", f"/containers/{container.name}/wait"))
+        took = (time.perf_counter() - begun) * 1e3
+        self.remove(container)
+        if ended["StatusCode"] != 0:
+            raise NoEngine(f"docker run of {command} ended with {ended['StatusCode']}")
+        return took
 
     def remove(self, container):
         self.ask("DELETE", f"/containers/{container.name}?force=1")
