@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/scope.h"
 #include "base/try.h"
+#include "functions/bakery.h"
 #include "functions/instance.h"
 
 namespace godwit::functions {
@@ -31,6 +32,7 @@ asio::awaitable<void> Instance::RunClone() {
   }
   alive_ = false;
   const std::string reason = "could not be cloned: " + here.error().ToString();
+  workplace_.bakery->Spoiled(*source, reason);  // before another one is started of it
   Stop(reason, std::move(here).error());
 }
 
