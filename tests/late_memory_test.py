@@ -1,4 +1,4 @@
-"""Memory that comes after its process runs again: all of it, right, however it is used meanwhile."""
+"""Memory that comes after its process runs: all of it, right, however it is used meanwhile."""
 import os
 import random
 import unittest
