@@ -12,12 +12,14 @@ import sys
 import repository
 
 SUBSTRATE = {"base", "storage", "http"}
-MECHANISMS = {"sandbox", "network", "checkpoint"}
+MECHANISMS = {"images", "sandbox", "docker", "network", "checkpoint"}
 MAY_KNOW = {
     "base": set(),
     "storage": {"base"},
     "http": {"base"},
+    "images": SUBSTRATE,
     "sandbox": SUBSTRATE,
+    "docker": SUBSTRATE | {"sandbox"},
     "network": SUBSTRATE,
     "checkpoint": SUBSTRATE,
     "functions": SUBSTRATE | MECHANISMS,

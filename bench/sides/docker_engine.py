@@ -1,4 +1,5 @@
-"""A Docker Engine for the bench alone, from Debian's packages, without installing anything.
+"""A Docker Engine for the bench and the tests alone, from Debian's packages, without installing
+anything.
 
 The packages are downloaded by apt and unpacked into build/bench/docker; the daemon runs from there
 with a data folder, a socket and a control group driver of its own, no network, no iptables.
@@ -145,6 +146,13 @@ class Engine:
         self.run = tempfile.mkdtemp(prefix="godwit-docker-")
         self.socket = os.path.join(self.run, "socket")
         self.log = os.path.join(self.folder, "log")
+        self.root = root
+        self.launch()
+        return self
+
+    def launch(self):
+        """Starts the daemon, for the first time or after kill()."""
+        root = self.root
         programs = [f"{root}/usr/bin", f"{root}/usr/sbin", os.path.dirname(self.criu or "/")]
         libraries = glob.glob(f"{root}/lib/*-linux-gnu") + glob.glob(f"{root}/usr/lib/*-linux-gnu")
         environment = {
@@ -158,7 +166,7 @@ class Engine:
         command += ["--ip-masq=false", "--bridge=none", "--exec-opt=native.cgroupdriver=cgroupfs"]
         command += [f"--data-root={self.folder}/data", f"--exec-root={self.run}/exec"]
         command += [f"--pidfile={self.run}/pid", f"--host=unix://{self.socket}"]
-        with open(self.log, "wb") as log:
+        with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 command, env=environment, stdout=log, stderr=log, start_new_session=True
             )
@@ -167,7 +175,21 @@ class Engine:
         except NoEngine:
             self.__exit__()
             raise
-        return self
+
+    def kill(self):
+        """As a crash does, with its containerd: its containers go on."""
+        with open(f"{self.run}/exec/containerd/containerd.pid", encoding="ascii") as file:
+            containerd = int(file.read())
+        self.process.kill()
+        self.process.wait()
+        try:
+            while True:  # its child no more, so that nobody can wait for it
+                os.kill(containerd, signal.SIGKILL)
+                time.sleep(0.01)
+        except ProcessLookupError:
+            pass
+        for left in glob.glob(f"{self.run}/exec/containerd/containerd.pid"):
+            os.remove(left)
 
     def __exit__(self, *_):
         # It ends its containers and its containerd.

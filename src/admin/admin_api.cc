@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/code_name.h"
 #include "base/try.h"
+#include "functions/image_store.h"
 #include "functions/json_check.h"
 
 namespace godwit::admin {
@@ -112,13 +113,17 @@ const std::vector<AdminApi::Route>& AdminApi::Routes() {
       {"POST", {"godwit", "v1", "invocations", "*", "callback"}, &AdminApi::Callback},
       {"GET", {"godwit", "v1", "functions", "*", "logs"}, &AdminApi::Logs},
       {"GET", {"godwit", "v1", "functions", "*", "diagnosis"}, &AdminApi::Diagnosis},
-      {"GET", {"godwit", "v1", "functions", "*", "code"}, &AdminApi::Code}};
+      {"GET", {"godwit", "v1", "functions", "*", "code"}, &AdminApi::Code},
+      {"POST", {"godwit", "v1", "uploads"}, &AdminApi::BeginUpload},
+      {"PUT", {"godwit", "v1", "uploads", "*"}, &AdminApi::AddToUpload},
+      {"POST", {"godwit", "v1", "uploads", "*", "image"}, &AdminApi::ImportUpload}};
   return kRoutes;
 }
 
 size_t AdminApi::BodyLimit(std::string_view method, std::string_view path) {
   const bool callback = method == "POST" && path.starts_with("/godwit/v1/invocations/");
-  return callback ? kCallbackBody : kSmallBody;
+  const bool piece = method == "PUT" && path.starts_with("/godwit/v1/uploads/");
+  return piece ? functions::ImageUploads::kMaxPiece : callback ? kCallbackBody : kSmallBody;
 }
 
 AdminApi::AdminApi(functions::Platform& platform, NodeInfoProvider node, Log log)
@@ -277,6 +282,31 @@ AdminApi::Answer AdminApi::Code(std::string function, const http::Request&) {
   response.headers = {{"Content-Type", "application/zip"}};
   response.body = std::move(zip);
   co_return response;
+}
+
+Result<functions::ImageUploads*> AdminApi::Uploads() const {
+  if (auto* uploads = platform_.images()) return uploads;
+  return Fail(godwit::Code::kUnsupported, "this node takes no images");
+}
+
+AdminApi::Answer AdminApi::BeginUpload(std::string, const http::Request&) {
+  GODWIT_CO_TRY(auto* const uploads, Uploads());
+  GODWIT_CO_TRY(const std::string upload, uploads->Begin());
+  co_return http::Json(201, json::serialize(json::object{{"upload", upload}}));
+}
+
+AdminApi::Answer AdminApi::AddToUpload(std::string upload, const http::Request& request) {
+  GODWIT_CO_TRY(auto* const uploads, Uploads());
+  GODWIT_CO_TRY(const auto at, NumberIn(request, "at", "where in the tar the piece begins"));
+  GODWIT_CO_TRY(const uint64_t bytes,
+                co_await uploads->Add(std::move(upload), at.value_or(0), request.body));
+  co_return Ok(json::object{{"bytes", bytes}});
+}
+
+AdminApi::Answer AdminApi::ImportUpload(std::string upload, const http::Request&) {
+  GODWIT_CO_TRY(auto* const uploads, Uploads());
+  GODWIT_CO_TRY(const images::Image image, co_await uploads->Import(std::move(upload)));
+  co_return Ok(json::object{{"image", image.id}, {"bytes", image.bytes}});
 }
 
 http::Response ErrorAnswer(const Error& error) {

@@ -19,6 +19,11 @@
 //                                         that came since are kept no more
 //   GET  /functions/NAME/diagnosis        whether it will checkpoint, and what stands in the way
 //   GET  /functions/NAME/code             the zip
+//   POST /uploads                         {"upload"}: a new one, of a container image's tar
+//   PUT  /uploads/ID?at=N                 the tar's bytes from N on, at most 8 MiB at once;
+//   {"bytes"} POST /uploads/ID/image                the tar is whole: unpacked, it is
+//   {"image","bytes"}, where
+//                                         image is the ImageUri for CreateFunction
 // An error is {"error":{"code":"not_found","message":…}} with the code's status (base/error.h,
 // base/code_name.h). Threads: the loop. Lifetime: the platform outlives this, and this outlives
 // every Handle(). Failure: none; every error is an answer, and what is the node's own fault is
@@ -43,7 +48,7 @@ class AdminApi {
 
   // Whether the request is for this API, by its path alone.
   static bool Serves(const http::Request& request) { return request.path.starts_with("/godwit/"); }
-  // For http::Limits::body_bytes: nothing but a callback takes a body worth the name.
+  // For http::Limits::body_bytes: nothing but a callback and an image takes a body worth the name.
   static size_t BodyLimit(std::string_view method, std::string_view path);
 
   boost::asio::awaitable<http::Response> Handle(http::Request request);
@@ -65,6 +70,10 @@ class AdminApi {
   Answer Logs(std::string function, const http::Request& request);
   Answer Diagnosis(std::string function, const http::Request&);
   Answer Code(std::string function, const http::Request&);
+  Answer BeginUpload(std::string, const http::Request&);
+  Answer AddToUpload(std::string upload, const http::Request& request);
+  Answer ImportUpload(std::string upload, const http::Request&);
+  Result<functions::ImageUploads*> Uploads() const;
 
   functions::Platform& platform_;
   NodeInfoProvider node_;

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "functions/fake_platform.h"
+#include "functions/image_store.h"
 
 namespace godwit::admin {
 namespace {
@@ -257,6 +258,35 @@ TEST_F(AdminApiTest, WhatIsNotThereAndWhatIsNoName) {
   EXPECT_EQ(method.status, 405);
   EXPECT_EQ(method.Get("Allow"), "GET");
   EXPECT_EQ(Get("/godwit/v1/instances/i-3f9a0c51b2/suspend").Get("Allow"), "POST");
+}
+
+class FakeUploads : public functions::ImageUploads {
+ public:
+  Result<std::string> Begin() override { return "upload-1"; }
+  asio::awaitable<Result<uint64_t>> Add(std::string upload, uint64_t at,
+                                        std::string piece) override {
+    did.push_back(fmt::format("{} {} {}", upload, at, piece));
+    co_return at + piece.size();
+  }
+  asio::awaitable<Result<images::Image>> Import(std::string upload) override {
+    if (upload != "upload-1") co_return Fail(Code::kNotFound, "there is no upload '{}'", upload);
+    co_return images::Image{"sha256:1", {}, 42};
+  }
+  std::vector<std::string> did;
+};
+
+TEST_F(AdminApiTest, AnImageComesInPieces) {
+  EXPECT_EQ(Ask("POST", "/godwit/v1/uploads").status, 501) << "this platform takes none";
+  FakeUploads uploads;
+  platform_.uploads = &uploads;
+  EXPECT_EQ(Ask("POST", "/godwit/v1/uploads").body, R"({"upload":"upload-1"})");
+  EXPECT_EQ(Ask("PUT", "/godwit/v1/uploads/upload-1?at=7", "abc").body, R"({"bytes":10})");
+  EXPECT_THAT(uploads.did, ElementsAre("upload-1 7 abc"));
+  EXPECT_EQ(Ask("PUT", "/godwit/v1/uploads/upload-1?at=x", "abc").status, 400);
+  EXPECT_EQ(Ask("POST", "/godwit/v1/uploads/upload-1/image").body,
+            R"({"image":"sha256:1","bytes":42})");
+  EXPECT_EQ(Ask("POST", "/godwit/v1/uploads/upload-2/image").status, 404);
+  EXPECT_EQ(AdminApi::BodyLimit("PUT", "/godwit/v1/uploads/upload-1"), size_t{8} << 20);
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ constexpr int kMaxConcurrency = 10000;
 constexpr size_t kMaxTags = 50;
 constexpr size_t kMaxSubnets = 16;
 constexpr size_t kMaxWarmUp = 16 << 10;  // bytes; it travels in the environment
+constexpr size_t kMaxImageUri = 1000;  // characters
 
 bool HasNoSpace(std::string_view text) { return text.find_first_of(" \t\r\n\v\f") == text.npos; }
 
@@ -31,7 +32,6 @@ LambdaResult<> CheckUnsupported(const Fields& fields) {
   constexpr std::pair<std::string_view, std::string_view> kUnsupported[] = {
       {"Layers", "layers (put what they hold into the zip)"},
       {"FileSystemConfigs", "file system mounts (use /tmp)"},
-      {"ImageConfig", "container images (deploy a zip)"},
       {"DurableConfig", "durable executions (write plain blocking code: a call may wait for days)"},
       {"TenancyConfig", "tenants (deploy a function for each)"},
       {"CapacityProviderConfig", "capacity providers (leave it out)"},
@@ -66,10 +66,6 @@ LambdaResult<> CheckArchitecture(const Fields& fields) {
 }
 
 LambdaResult<std::string> DecodeZip(const Fields& code) {
-  if (code.Means("ImageUri")) {
-    return Refuse(LambdaCode::kInvalidParameterValue,
-                  "Godwit does not run container images (deploy a zip).");
-  }
   if (code.Means("S3Bucket") || code.Means("S3Key")) {
     return Refuse(LambdaCode::kInvalidParameterValue,
                   "Godwit does not take code from a bucket (send the zip itself as ZipFile).");
@@ -85,6 +81,41 @@ LambdaResult<std::string> DecodeZip(const Fields& code) {
                   functions::kMaxCode);
   }
   return *std::move(zip);
+}
+
+LambdaResult<std::string> DecodeImage(const Fields& code) {
+  if (code.Means("ZipFile") || code.Means("S3Bucket")) {
+    return Refuse(LambdaCode::kInvalidParameterValue,
+                  "Please do not provide ZipFile or S3Bucket together with ImageUri.");
+  }
+  GODWIT_TRY(auto image, code.Text("ImageUri"));
+  if (!image || image->empty() || image->size() > kMaxImageUri || !HasNoSpace(*image)) {
+    return Refuse(LambdaCode::kInvalidParameterValue,
+                  "Please provide a valid ImageUri: the sha256:... of an image that was sent to "
+                  "this node, or its name at the Docker Engine.");
+  }
+  return *std::move(image);
+}
+
+LambdaResult<std::optional<images::ImageConfig>> DecodeImageConfig(const Fields& fields) {
+  GODWIT_TRY(const auto given, fields.Object("ImageConfig"));
+  if (!given) return std::nullopt;
+  images::ImageConfig config;
+  GODWIT_TRY(auto entrypoint, given->Texts("EntryPoint"));
+  GODWIT_TRY(auto command, given->Texts("Command"));
+  GODWIT_TRY(auto directory, given->Text("WorkingDirectory"));
+  const auto too_long = [](const auto& texts) {
+    return texts && texts->size() > images::kMaxWords;
+  };
+  if (too_long(entrypoint) || too_long(command) || (directory && directory->size() > 1000)) {
+    return Refuse(LambdaCode::kInvalidParameterValue,
+                  "EntryPoint and Command have at most {} words, WorkingDirectory 1000 letters.",
+                  images::kMaxWords);
+  }
+  config.entrypoint = std::move(entrypoint).value_or(std::vector<std::string>());
+  config.command = std::move(command).value_or(std::vector<std::string>());
+  config.directory = std::move(directory).value_or("");
+  return config;
 }
 
 LambdaResult<std::optional<std::map<std::string, std::string>>> DecodeEnvironment(
@@ -156,6 +187,7 @@ LambdaResult<FunctionPatch> DecodeSettings(const Fields& fields, Violations& vio
   GODWIT_TRY(patch.warm_up, fields.Text("GodwitWarmUp"));
   if (patch.warm_up && !patch.warm_up->empty()) GODWIT_TRY(CheckWarmUp(*patch.warm_up));
   GODWIT_TRY(patch.environment, DecodeEnvironment(fields));
+  GODWIT_TRY(patch.image_config, DecodeImageConfig(fields));
   return patch;
 }
 
@@ -171,6 +203,7 @@ FunctionSpec SpecFrom(FunctionPatch patch) {
   if (patch.subnets) spec.subnets = *std::move(patch.subnets);
   spec.snap_start = patch.snap_start;
   spec.warm_up = std::move(patch.warm_up).value_or("");
+  if (patch.image_config) spec.image_config = *std::move(patch.image_config);
   if (patch.environment) spec.environment = *std::move(patch.environment);
   return spec;
 }
@@ -192,15 +225,17 @@ LambdaResult<CreateRequest> DecodeCreate(std::string_view body) {
     violations.Choice("packageType", *package, *package == "Zip" || *package == "Image",
                       "Zip, Image");
   GODWIT_TRY(violations.Check());
-  if (package == "Image") {
+  const bool is_image = package == "Image";
+  if (is_image && (settings.runtime || settings.handler)) {
     return Refuse(LambdaCode::kInvalidParameterValue,
-                  "Godwit does not run container images (deploy a zip).");
+                  "Please don't provide Handler or Runtime or Layer when the intended function "
+                  "PackageType is Image");
   }
   GODWIT_TRY(CheckPublish(fields));
   GODWIT_TRY(CheckArchitecture(fields));
   const bool needs_handler = !settings.runtime.value_or("").starts_with("provided");
-  if (settings.runtime.value_or("").empty() ||
-      (needs_handler && settings.handler.value_or("").empty())) {
+  if (!is_image && (settings.runtime.value_or("").empty() ||
+                    (needs_handler && settings.handler.value_or("").empty()))) {
     return Refuse(LambdaCode::kInvalidParameterValue,
                   "Runtime and Handler are mandatory parameters for functions created with "
                   "deployment packages.");
@@ -212,7 +247,14 @@ LambdaResult<CreateRequest> DecodeCreate(std::string_view body) {
   if (request.spec.tags.size() > kMaxTags) {
     return Refuse(LambdaCode::kInvalidParameterValue, "A function has at most {} tags.", kMaxTags);
   }
-  GODWIT_TRY(request.zip, DecodeZip(*code));
+  // Lambda has no word for it.
+  GODWIT_TRY(auto engine, fields.Text("Engine"));
+  request.spec.engine = std::move(engine).value_or("");
+  if (is_image) {
+    GODWIT_TRY(request.spec.image, DecodeImage(*code));
+  } else {
+    GODWIT_TRY(request.zip, DecodeZip(*code));
+  }
   return request;
 }
 
@@ -224,7 +266,11 @@ LambdaResult<functions::Deployment> DecodeUpdateCode(std::string_view body) {
   GODWIT_TRY(deployment.revision_id, fields.Text("RevisionId"));
   GODWIT_TRY(const auto dry_run, fields.Flag("DryRun"));
   deployment.dry_run = dry_run.value_or(false);
-  GODWIT_TRY(deployment.zip, DecodeZip(fields));
+  if (fields.Means("ImageUri")) {
+    GODWIT_TRY(deployment.image, DecodeImage(fields));
+  } else {
+    GODWIT_TRY(deployment.zip, DecodeZip(fields));
+  }
   return deployment;
 }
 

@@ -78,17 +78,33 @@ TEST(LambdaDecodeTest, WhatIsMissingIsNamed) {
 
 TEST(LambdaDecodeTest, WhatCannotBeHonouredIsRefused) {
   for (const std::string more :
-       {R"(,"Layers":["arn:l"])", R"(,"Publish":true)", R"(,"PackageType":"Image")",
-        R"(,"Architectures":["mips"])", R"(,"FileSystemConfigs":[{"Arn":"a"}])",
-        R"(,"DeadLetterConfig":{"TargetArn":"arn:q"})", R"(,"ImageConfig":{"Command":["x"]})",
+       {R"(,"Layers":["arn:l"])", R"(,"Publish":true)", R"(,"Architectures":["mips"])",
+        R"(,"FileSystemConfigs":[{"Arn":"a"}])", R"(,"DeadLetterConfig":{"TargetArn":"arn:q"})",
         R"(,"DurableConfig":{"ExecutionTimeout":1})"}) {
     EXPECT_EQ(ErrorOf(Body(more)).code, LambdaCode::kInvalidParameterValue) << more;
   }
   const std::string head =
       R"({"FunctionName":"f","Runtime":"python3.11","Role":"r","Handler":"a.b","Code":)";
   EXPECT_THAT(ErrorOf(head + R"({"S3Bucket":"b","S3Key":"k"}})").message, HasSubstr("ZipFile"));
-  EXPECT_THAT(ErrorOf(head + R"({"ImageUri":"i"}})").message, HasSubstr("container images"));
+  EXPECT_THAT(ErrorOf(head + R"({"ImageUri":"i"}})").message,
+              HasSubstr("source for function code"));
   EXPECT_TRUE(DecodeCreate(Body(R"(,"Architectures":[")" + std::string(Architecture()) + R"("])")));
+}
+
+TEST(LambdaDecodeTest, AnImageHasNeitherRuntimeNorHandler) {
+  const std::string head = R"({"FunctionName":"f","Role":"r","PackageType":"Image","Code":)";
+  const auto image = DecodeCreate(head + R"({"ImageUri":"sha256:1"},"Engine":"docker",
+      "ImageConfig":{"EntryPoint":["/e"],"Command":["a.b"],"WorkingDirectory":"/w"}})");
+  ASSERT_TRUE(image);
+  EXPECT_EQ(image->spec.image, "sha256:1");
+  EXPECT_EQ(image->spec.engine, "docker");
+  EXPECT_EQ(image->spec.image_config, (images::ImageConfig{{"/e"}, {"a.b"}, "/w", {}}));
+  EXPECT_THAT(ErrorOf(head + R"({"ImageUri":"i"},"Runtime":"python3"})").message,
+              HasSubstr("PackageType is Image"));
+  EXPECT_THAT(ErrorOf(head + R"({"ImageUri":"a b"}})").message, HasSubstr("valid ImageUri"));
+  EXPECT_THAT(ErrorOf(head + R"({"ImageUri":"i","ZipFile":"eA=="}})").message,
+              HasSubstr("together with ImageUri"));
+  EXPECT_EQ(DecodeUpdateCode(R"({"ImageUri":"i"})")->image, "i");
 }
 
 TEST(LambdaDecodeTest, WhatIsOfTheWrongKindIsNamed) {

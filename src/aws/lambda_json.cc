@@ -19,6 +19,16 @@ json::object MapJson(const std::map<std::string, std::string>& map) {
   return object;
 }
 
+json::object ImageConfigJson(const images::ImageConfig& config) {
+  json::object out;
+  if (!config.entrypoint.empty())
+    out["EntryPoint"] = json::array(config.entrypoint.begin(), config.entrypoint.end());
+  if (!config.command.empty())
+    out["Command"] = json::array(config.command.begin(), config.command.end());
+  if (!config.directory.empty()) out["WorkingDirectory"] = config.directory;
+  return out;
+}
+
 }  // namespace
 
 std::string_view Architecture() {
@@ -56,6 +66,15 @@ json::object ConfigurationJson(const functions::Function& function, const Functi
         {"OptimizationStatus", function.has_template ? "On" : "Off"}}},
       {"LoggingConfig", {{"LogFormat", "Text"}, {"LogGroup", "/aws/lambda/" + spec.name}}},
   };
+  if (!spec.image.empty()) {
+    out.erase("Runtime");
+    out.erase("Handler");
+    out["PackageType"] = "Image";
+    if (spec.image_config != images::ImageConfig{})
+      out["ImageConfigResponse"] =
+          json::object{{"ImageConfig", ImageConfigJson(spec.image_config)}};
+  }
+  if (spec.engine == functions::kDocker) out["Engine"] = spec.engine;
   if (!function.failure.empty()) {
     out["StateReason"] = function.failure;
     out["StateReasonCode"] = "InternalError";
@@ -82,6 +101,11 @@ json::object FunctionJson(const functions::Function& function, const FunctionRef
         {"Location", fmt::format("{}/godwit/v1/functions/{}/code", origin,
                                  PercentEncode(function.spec.name))}}},
   };
+  if (!function.spec.image.empty()) {
+    out["Code"] = json::object{{"RepositoryType", "ECR"},
+                               {"ImageUri", function.spec.image},
+                               {"ResolvedImageUri", "sha256:" + function.code_sha256}};
+  }
   if (!function.spec.tags.empty()) out["Tags"] = MapJson(function.spec.tags);
   if (function.spec.max_instances > 0) out["Concurrency"] = ConcurrencyJson(function);
   return out;

@@ -37,6 +37,8 @@ struct NodeConfig {
   std::string criu;  // empty: looked for
   bool prebake = true;
   int64_t template_cache_mb = 64;
+  std::string engine = "native";
+  std::string docker_socket = "/var/run/docker.sock";
   bool operator==(const NodeConfig&) const = default;
 };
 

@@ -81,6 +81,13 @@ Result<> SetAddress(std::string& member, const std::string& text) {
   return {};
 }
 
+Result<> SetEngine(std::string& member, const std::string& text) {
+  if (text != "native" && text != "docker")
+    return Fail(Code::kInvalid, "'{}' is no engine (write native or docker)", text);
+  member = text;
+  return {};
+}
+
 Result<> SetRegion(std::string& member, const std::string& text) {
   const bool plain = !text.empty() && text.size() <= 32 && std::ranges::all_of(text, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
@@ -166,6 +173,13 @@ const std::array<ConfigKey, 17> kKeys = {{
      "set-up "
      "puts it.",
      [](NodeConfig& c, const std::string& t) { return SetPath(c.criu, t); }},
+    {"engine", Kind::kText, "ENGINE", "native", "docker",
+     "What runs functions that do not say it themselves (`godwit deploy --engine`): native, or "
+     "docker, the Docker Engine.",
+     [](NodeConfig& c, const std::string& t) { return SetEngine(c.engine, t); }},
+    {"docker_socket", Kind::kText, "FILE", "/var/run/docker.sock", "/run/user/0/docker.sock",
+     "The Unix socket of the Docker Engine.",
+     [](NodeConfig& c, const std::string& t) { return SetPath(c.docker_socket, t); }},
 }};
 
 }  // namespace

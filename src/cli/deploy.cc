@@ -1,8 +1,10 @@
 // The verb `deploy`.
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cerrno>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -24,6 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
+constexpr size_t kPieceBytes = size_t{8} << 20;  // of an image, at once
 constexpr size_t kMaxZip =
     256 * 1024 * 1024;  // bytes; the node refuses far less, with the true limit
 
@@ -38,9 +41,9 @@ bool IsWordOf(std::string_view text, std::string_view others) {
   });
 }
 
-// The folder's own name, also of "." and "examples/greeter/".
+// The folder's own name, also of "." and "examples/greeter/"; with an image the operand itself.
 Result<std::string> NameOf(const Args& args) {
-  const auto given = args.Find("--name");
+  const auto given = args.Has("--image") ? args.Find("DIR") : args.Find("--name");
   std::error_code error;
   const fs::path whole = fs::weakly_canonical(args.Get("DIR"), error);
   const std::string own = fs::is_directory(whole) ? whole.filename() : whole.stem();
@@ -169,6 +172,49 @@ Error InPlainWords(const Error& error) {
   return error;
 }
 
+// Sends a tar, and gives the name that the image has from now on.
+Result<std::string> SendImage(const std::string& path, Shell& shell) {
+  GODWIT_TRY(const Fd file, Open(path, O_RDONLY));
+  GODWIT_TRY(const json::value begun, shell.node.Post("/godwit/v1/uploads", json::object()));
+  const auto* const upload = begun.if_object();
+  if (upload == nullptr) return Fail(Code::kUnavailable, "the node does not take images");
+  const std::string target = "/godwit/v1/uploads/" + Str(*upload, "upload");
+  std::string piece(kPieceBytes, '\0');
+  uint64_t sent = 0;
+  while (true) {
+    const ssize_t n = ::pread(file.get(), piece.data(), piece.size(), static_cast<off_t>(sent));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FailErrno(errno, "cannot read '{}'", path);
+    if (n == 0) break;
+    http::Request request = Ask("PUT", fmt::format("{}?at={}", target, sent));
+    request.body = piece.substr(0, static_cast<size_t>(n));
+    GODWIT_TRY(shell.node.Send(std::move(request)));
+    sent += static_cast<uint64_t>(n);
+    shell.out.Progress(fmt::format("sent {} of the image", HumanBytes(sent)));
+  }
+  GODWIT_TRY(const json::value done, shell.node.Post(target + "/image", json::object()));
+  const auto* const image = done.if_object();
+  return image == nullptr ? "" : Str(*image, "image");
+}
+
+// A tar is sent to the node; any other word is a name at the Docker Engine.
+Result<std::string> ImageOf(const Args& args, Shell& shell) {
+  const std::string image = args.Get("--image");
+  std::error_code error;
+  if (fs::is_regular_file(image, error)) {
+    if (args.Get("--engine") == "docker") {
+      return Fail(Code::kInvalid,
+                  "'{}' is a file, and the Docker Engine wants the name of an image that it has "
+                  "(`docker load -i {}` tells it)",
+                  image, image);
+    }
+    return SendImage(image, shell);
+  }
+  const bool is_file = image.contains(".tar") || image.starts_with('.') || image.starts_with('/');
+  if (is_file) return Fail(Code::kNotFound, "there is no file '{}'", image);
+  return image;
+}
+
 struct Deployed {
   json::value configuration;
   bool created = false;
@@ -190,17 +236,36 @@ Result<Deployed> Create(const Args& args, NodeClient& node, const std::string& n
   settings["Handler"] = guess.handler;
   settings["Role"] = "arn:aws:iam::000000000000:role/godwit";  // Lambda wants one; Godwit uses none
   settings["Code"] = json::object{{"ZipFile", ToBase64(zip)}};
+  if (const auto engine = args.Find("--engine")) settings["Engine"] = *engine;
   GODWIT_TRY(auto made, node.Post("/2015-03-31/functions", settings));
   return Deployed{std::move(made), true,
                   guess.file.empty() ? "" : fmt::format(" (guessed from {})", guess.file)};
 }
 
+Result<Deployed> CreateFromImage(const Args& args, NodeClient& node, const std::string& name,
+                                 const std::string& image, json::object settings) {
+  settings["FunctionName"] = name;
+  settings["PackageType"] = "Image";
+  settings["Role"] = "arn:aws:iam::000000000000:role/godwit";
+  settings["Code"] = json::object{{"ImageUri", image}};
+  if (const auto engine = args.Find("--engine")) settings["Engine"] = *engine;
+  GODWIT_TRY(auto made, node.Post("/2015-03-31/functions", settings));
+  return Deployed{std::move(made), true, ""};
+}
+
+// Who runs a function is said when it is created.
+Result<> CheckEngine(const Args& args, const std::string& name, const json::object& there) {
+  const std::string own = Str(there, "Engine").empty() ? "native" : Str(there, "Engine");
+  const std::string asked = args.Find("--engine").value_or(own);
+  if (asked == own) return {};
+  return Fail(Code::kConflict, "its engine is {} (`godwit rm {}`, and deploy it anew)", own, name);
+}
+
 // What the flags do not name stays as it is. The code is tried first, so that a refusal changes
 // nothing.
-Result<Deployed> Update(NodeClient& node, const std::string& name, const std::string& zip,
+Result<Deployed> Update(NodeClient& node, const std::string& name, const json::object& code,
                         const json::object& settings) {
   const std::string path = FunctionPath(name);
-  json::object code = {{"ZipFile", ToBase64(zip)}};
   if (!settings.empty()) {
     json::object trial = code;
     trial["DryRun"] = true;
@@ -241,17 +306,36 @@ Result<> Run(const Args& args, Shell& shell) {
   GODWIT_TRY(json::object settings, Settings(args));
   GODWIT_TRY(const auto variables, Variables(args));
   GODWIT_TRY(const std::string name, NameOf(args));
-  GODWIT_TRY(const std::string zip, ReadCode(args.Get("DIR")));
-  shell.out.Progress(fmt::format("{}: sending {} of code", name, HumanBytes(zip.size())));
+  const bool is_image = args.Has("--image");
+  std::string zip, image;
+  if (is_image) {
+    GODWIT_TRY(image, ImageOf(args, shell));
+  } else {
+    GODWIT_TRY(zip, ReadCode(args.Get("DIR")));
+    shell.out.Progress(fmt::format("{}: sending {} of code", name, HumanBytes(zip.size())));
+  }
   const auto there = shell.node.Get(FunctionPath(name) + "/configuration");
   if (!there && there.error().code() != Code::kNotFound) return std::unexpected(there.error());
+  if (const auto* function = there ? there->if_object() : nullptr; function != nullptr)
+    GODWIT_TRY(CheckEngine(args, name, *function));
   Merge(variables, there ? there->if_object() : nullptr, settings);
-  const auto done = there ? Update(shell.node, name, zip, settings)
-                          : Create(args, shell.node, name, zip, std::move(settings));
+  const auto done = there      ? Update(shell.node, name,
+                                   is_image ? json::object{{"ImageUri", image}}
+                                                 : json::object{{"ZipFile", ToBase64(zip)}},
+                                        settings)
+                    : is_image ? CreateFromImage(args, shell.node, name, image, std::move(settings))
+                               : Create(args, shell.node, name, zip, std::move(settings));
   if (!done) return std::unexpected(InPlainWords(done.error()));
   const auto* function = done->configuration.if_object();
   if (shell.out.json() || function == nullptr) {
     shell.out.Show(done->configuration);
+    return {};
+  }
+  if (is_image) {
+    const std::string_view engine = Str(*function, "Engine").empty() ? "" : " at the Docker Engine";
+    shell.out.Line(fmt::format("{} {}: image {}{}, {}", name, done->created ? "created" : "updated",
+                               image.substr(0, 19), engine,
+                               HumanBytes(Num(*function, "CodeSize"))));
     return {};
   }
   const std::string runtime = Str(*function, "Runtime");
@@ -279,15 +363,24 @@ Verb DeployVerb() {
           "is "
           "python3 lambda_function.lambda_handler; handler.py, main.py, app.py or the only .py "
           "file "
-          "is python3 with its `handler`.",
+          "is python3 with its `handler`.\n\nWith --image, DIR is the name of the function, and "
+          "its "
+          "code is a container image: a tar as `docker save` or skopeo make it, which becomes the "
+          "root of its sandbox, or, with --engine docker, an image that the Docker Engine has. Its "
+          "program must speak Lambda's Runtime API, as the images for AWS Lambda do.",
       .example =
           "godwit deploy examples/greeter\n"
-          "godwit deploy build/fn --name native --runtime provided --timeout 60 --env LEVEL=debug",
+          "godwit deploy build/fn --name native --runtime provided --timeout 60 --env LEVEL=debug\n"
+          "godwit deploy resize --image resize.tar",
       .operands = {{"DIR", "the folder with the code, or a .zip file"}},
       .flags = {{"--name", "NAME", "of the function; else the folder's name"},
                 {"--runtime", "RUNTIME", "python3, nodejs, provided, or a name as AWS has them",
                  false, "python3 nodejs provided"},
                 {"--handler", "HANDLER", "FILE.FUNCTION, such as app.handler"},
+                {"--image", "IMAGE",
+                 "a container image: FILE.tar, or its name with --engine docker"},
+                {"--engine", "ENGINE", "what runs it; else what the node's key `engine` says",
+                 false, "native docker"},
                 {"--timeout", "SECONDS",
                  "a call may run so long, time put away not counted; 1 to 900"},
                 {"--memory", "MB", "an instance may use so much; 128 to 10240"},

@@ -202,5 +202,44 @@ TEST_F(DeployTest, SaysOnWhatItRuns) {
   EXPECT_EQ(said("provided.al2023"), "\n");
 }
 
+TEST_F(DeployTest, ATarIsSentInPiecesAndBecomesAnImage) {
+  std::ofstream(root_ + "/app.tar") << std::string((size_t{8} << 20) + 5, 'x');
+  shell_.Answers("POST /godwit/v1/uploads", 201, R"({"upload":"upload-1"})");
+  shell_.Answers("PUT /godwit/v1/uploads/upload-1?at=0", 200, R"({"bytes":8388608})");
+  shell_.Answers("PUT /godwit/v1/uploads/upload-1?at=8388608", 200, R"({"bytes":8388613})");
+  shell_.Answers("POST /godwit/v1/uploads/upload-1/image", 200,
+                 R"({"image":"sha256:0123456789abcdef"})");
+  shell_.Answers("POST /2015-03-31/functions", 201,
+                 R"({"FunctionName":"boxed","PackageType":"Image","CodeSize":700})");
+  const auto heard =
+      shell_.Type({"deploy", "boxed", "--image", root_ + "/app.tar", "--memory", "256"});
+  EXPECT_EQ(heard.exit, 0) << heard.err;
+  EXPECT_EQ(heard.out, "boxed created: image sha256:0123456789ab, 700 B\n");
+  EXPECT_EQ(shell_.requests.at(2).body, "xxxxx");
+  const auto sent = Sent(shell_.requests.size() - 1);
+  EXPECT_EQ(sent.at("PackageType"), "Image");
+  EXPECT_EQ(sent.at("Code").at("ImageUri"), "sha256:0123456789abcdef");
+  EXPECT_FALSE(sent.contains("Runtime"));
+}
+
+TEST_F(DeployTest, AnImageOfTheDockerEngineIsNamed) {
+  shell_.Answers("POST /2015-03-31/functions", 201,
+                 R"({"FunctionName":"boxed","Engine":"docker","CodeSize":700})");
+  const auto heard = shell_.Type({"deploy", "boxed", "--image", "my/app:3", "--engine", "docker"});
+  EXPECT_EQ(heard.out, "boxed created: image my/app:3 at the Docker Engine, 700 B\n");
+  EXPECT_EQ(Sent(1).at("Engine"), "docker");
+  std::ofstream(root_ + "/app.tar") << "x";
+  EXPECT_THAT(shell_.Type({"deploy", "b", "--image", root_ + "/app.tar", "--engine", "docker"}).err,
+              HasSubstr("docker load"));
+  EXPECT_THAT(shell_.Type({"deploy", "b", "--image", "no.tar"}).err, HasSubstr("no file 'no.tar'"));
+}
+
+TEST_F(DeployTest, AFunctionStaysAtItsEngine) {
+  shell_.Answers("GET /2015-03-31/functions/greeter/configuration", 200, kCreated);
+  const auto heard = shell_.Type({"deploy", root_ + "/greeter", "--engine", "docker"});
+  EXPECT_EQ(heard.exit, 7);
+  EXPECT_THAT(heard.err, HasSubstr("its engine is native (`godwit rm greeter`"));
+}
+
 }  // namespace
 }  // namespace godwit::cli

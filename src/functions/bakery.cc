@@ -33,7 +33,8 @@ Bakery::Bakery(Workplace& workplace, Calm calm, Spare spare)
 Bakery::~Bakery() = default;
 
 bool Bakery::Wants(const Function& function) const {
-  return work_.criu && function.spec.snap_start.value_or(work_.settings.prebake);
+  return work_.criu && function.spec.engine != kDocker &&
+         function.spec.snap_start.value_or(work_.settings.prebake);
 }
 
 Result<> Bakery::Start(const std::vector<Function>& functions) {

@@ -3,6 +3,7 @@
 #include "base/scope.h"
 #include "base/try.h"
 #include "functions/bakery.h"
+#include "functions/containers.h"
 #include "functions/environment.h"
 
 namespace godwit::functions {
@@ -35,6 +36,7 @@ Result<> Apply(FunctionSpec& spec, const FunctionPatch& patch) {
   set(spec.subnets, patch.subnets);
   set(spec.warm_up, patch.warm_up);
   if (patch.snap_start) spec.snap_start = patch.snap_start;
+  set(spec.image_config, patch.image_config);
   return CheckSpec(spec);
 }
 
@@ -62,7 +64,10 @@ void Catalogue::Restore(Function function) {
 }
 
 Result<> Catalogue::UnpackFor(const Function& function) {
-  code_.Doubt(function.code_id, function.zip_id);
+  Doubt(function);
+  if (!function.spec.image.empty() && function.spec.engine != kDocker)
+    return images_.Check(function.code_id);
+  if (!function.spec.image.empty()) return {};  // the Docker Engine keeps it
   return code_.Unpack(function.code_id, function.zip_id)
       .Within("cannot unpack the code of '{}'", function.spec.name);
 }
@@ -80,10 +85,19 @@ Result<> Catalogue::Open() const {
 
 asio::awaitable<Result<Function>> Catalogue::Create(FunctionSpec spec, std::string zip) {
   GODWIT_CO_TRY(CheckSpec(spec));
+  // An image that was sent to this node runs on it.
+  if (spec.engine.empty())
+    spec.engine = images::IsDigest(spec.image) ? kNative : work_.settings.engine;
   const Turns::Held mine = co_await turns_.Take(spec.name);
   GODWIT_CO_TRY(Open());
   if (functions_.contains(spec.name))
     co_return Fail(Code::kConflict, "Function already exist: {}", spec.name);
+  if (!spec.image.empty()) {
+    Function function;
+    function.spec = std::move(spec);
+    GODWIT_CO_TRY(co_await TakeImage(function));
+    co_return co_await Publish(std::move(function));
+  }
   GODWIT_CO_TRY(const CodeStore::Taken taken, co_await code_.Take(std::move(zip)));
   Function function;
   function.spec = std::move(spec);
@@ -96,8 +110,21 @@ asio::awaitable<Result<Function>> Catalogue::UpdateCode(std::string name, Deploy
   GODWIT_CO_TRY(Open());
   GODWIT_CO_TRY(Function function, Get(name));
   GODWIT_CO_TRY(CheckRevision(function, deployment.revision_id));
-  GODWIT_CO_TRY(const CodeStore::Taken taken, co_await code_.Take(std::move(deployment.zip)));
-  Fill(function, taken.code);
+  if (deployment.image.empty() != function.spec.image.empty()) {
+    co_return Fail(Code::kInvalid,
+                   "'{}' was made of {}, and stays so (delete it, and create it anew)", name,
+                   function.spec.image.empty() ? "a zip" : "an image");
+  }
+  std::optional<CodeStore::Taken> taken;  // while the function is not published, its turn is held
+  if (!deployment.image.empty()) {
+    function.spec.image = deployment.image;
+    GODWIT_CO_TRY(co_await TakeImage(function));
+  } else {
+    auto code = co_await code_.Take(std::move(deployment.zip));
+    if (!code) co_return std::unexpected(std::move(code).error());
+    taken.emplace(*std::move(code));
+    Fill(function, taken->code);
+  }
   if (!deployment.dry_run) co_return co_await Publish(std::move(function));
   function.revision_id = RequestId::New(work_.entropy).text;
   function.last_modified = work_.clock.Wall();
@@ -130,7 +157,7 @@ asio::awaitable<Result<Function>> Catalogue::Publish(Function function) {
   if (found == functions_.end()) {
     functions_.emplace(function.spec.name, Deployed{function, crews_.Make(function)});
   } else {
-    code_.Doubt(found->second.function.code_id, found->second.function.zip_id);
+    Doubt(found->second.function);
     found->second.function = function;
     if (work_.bakery != nullptr) work_.bakery->Deleted(function.spec.name);
     found->second.crew->Update(function);
@@ -146,7 +173,7 @@ asio::awaitable<Result<>> Catalogue::Delete(std::string name) {
   GODWIT_CO_TRY(co_await work_.journal.Write(
       [&](storage::Database& database) { return DropFunction(database, name); }));
   const auto gone = functions_.extract(name);
-  code_.Doubt(gone.mapped().function.code_id, gone.mapped().function.zip_id);
+  Doubt(gone.mapped().function);
   if (work_.bakery != nullptr) work_.bakery->Deleted(name);
   gone.mapped().crew->Retire();
   co_return Result<>{};
@@ -167,6 +194,8 @@ std::vector<Function> Catalogue::List() const {
 
 asio::awaitable<Result<std::string>> Catalogue::Zip(std::string name) {
   GODWIT_CO_TRY(const Function function, Get(name));
+  if (!function.spec.image.empty())
+    co_return Fail(Code::kUnsupported, "'{}' is an image, and has no zip", name);
   co_return co_await code_.Zip(function.zip_id);
 }
 
@@ -193,15 +222,54 @@ CodeStore::Use Catalogue::UseOf(const std::string& code_id) const {
   return use;
 }
 
+asio::awaitable<Result<>> Catalogue::TakeImage(Function& function) {
+  if (function.spec.engine == kDocker) {
+    if (work_.containers == nullptr)
+      co_return Fail(Code::kUnsupported, "this node has no Docker Engine");
+    GODWIT_CO_TRY(co_await work_.containers->TakeImage(function));
+  } else {
+    if (!images::IsDigest(function.spec.image)) {
+      co_return Fail(
+          Code::kInvalid,
+          "'{}' names an image at the Docker Engine (add --engine docker, or send a tar: "
+          "--image FILE.tar)",
+          function.spec.image);
+    }
+    GODWIT_CO_TRY(const images::Image image, images_.Find(function.spec.image));
+    function.code_sha256 = std::string(images::HexOf(image.id));
+    function.code_bytes = image.bytes;
+    function.code_id = ImageStore::CodeIdOf(image.id);
+    function.image_start = image.config;
+  }
+  function.failure.clear();
+  const images::ImageConfig& start = function.image_start;
+  if (!start.entrypoint.empty() || !start.command.empty() ||
+      !function.spec.image_config.entrypoint.empty()) {
+    co_return Result<>{};
+  }
+  co_return Fail(Code::kInvalid, "the image has neither an entry point nor a command (give one)");
+}
+
+void Catalogue::Doubt(const Function& function) {
+  if (!function.spec.image.empty() && function.spec.engine == kDocker) return;
+  if (function.spec.image.empty()) {
+    code_.Doubt(function.code_id, function.zip_id);
+  } else {
+    images_.Doubt(function.code_id);
+  }
+}
+
 void Catalogue::Tick() {
-  if (dropping_ || !code_.doubts()) return;
+  if (dropping_ || (!code_.doubts() && !images_.doubts())) return;
   dropping_ = true;
   if (!gate_.Spawn(Drop())) dropping_ = false;
 }
 
 asio::awaitable<void> Catalogue::Drop() {
   const ScopeExit ended([this] { dropping_ = false; });
-  co_await code_.DropUnused([this](const std::string& id) { return UseOf(id); });
+  const auto use = [this](const std::string& id) { return UseOf(id); };
+  co_await code_.DropUnused(use);
+  co_await images_.DropUnused(use);
 }
 
 asio::awaitable<void> Catalogue::Close() {

@@ -17,6 +17,7 @@
 #include "base/turns.h"
 #include "functions/code_store.h"
 #include "functions/crews.h"
+#include "functions/image_store.h"
 #include "functions/platform.h"
 #include "functions/schema.h"
 #include "functions/workplace.h"
@@ -29,6 +30,7 @@ class Catalogue {
       : work_(workplace),
         crews_(crews),
         code_(workplace),
+        images_(workplace),
         turns_(workplace.executor),
         gate_(workplace.executor) {}
 
@@ -46,6 +48,8 @@ class Catalogue {
   Result<Function> Get(const std::string& name) const;
   std::vector<Function> List() const;  // by name
   boost::asio::awaitable<Result<std::string>> Zip(std::string name);
+
+  ImageUploads& images() { return images_; }
 
   // Who runs the function's calls; kConflict if its code cannot run (Lambda: state Failed).
   Result<std::shared_ptr<Crew>> CrewFor(const std::string& name) const;
@@ -67,12 +71,16 @@ class Catalogue {
   Result<> Open() const;
   Result<const Deployed*> Lookup(const std::string& name) const;
   boost::asio::awaitable<Result<Function>> Publish(Function function);
+  // A function's image, found and made its code.
+  boost::asio::awaitable<Result<>> TakeImage(Function& function);
+  void Doubt(const Function& function);
   CodeStore::Use UseOf(const std::string& code_id) const;
   boost::asio::awaitable<void> Drop();
 
   Workplace& work_;
   Crews& crews_;
   CodeStore code_;
+  ImageStore images_;
   Turns turns_;  // by name
   // Entries come and go while a change waits: none is referred to over a co_await.
   std::map<std::string, Deployed, std::less<>> functions_;

@@ -80,6 +80,25 @@ Result<json::value> Parse(std::string_view text, const char* what) {
   return value;
 }
 
+json::value StartValue(const images::ImageConfig& start) {
+  const auto texts = [](const std::vector<std::string>& list) {
+    return json::array(list.begin(), list.end());
+  };
+  return json::object{{"entrypoint", texts(start.entrypoint)},
+                      {"command", texts(start.command)},
+                      {"directory", start.directory},
+                      {"environment", texts(start.environment)}};
+}
+
+images::ImageConfig ReadStart(const Reader& reader) {
+  images::ImageConfig start;
+  reader.Read("entrypoint", start.entrypoint);
+  reader.Read("command", start.command);
+  reader.Read("directory", start.directory);
+  reader.Read("environment", start.environment);
+  return start;
+}
+
 json::value FunctionValue(const Function& function) {
   const FunctionSpec& spec = function.spec;
   json::object object{{"name", spec.name},
@@ -103,6 +122,12 @@ json::value FunctionValue(const Function& function) {
                       {"modified_ns", function.last_modified.since_epoch.count()}};
   if (spec.snap_start) object["snap_start"] = *spec.snap_start;
   if (!spec.warm_up.empty()) object["warm_up"] = spec.warm_up;
+  if (!spec.engine.empty()) object["engine"] = spec.engine;
+  if (!spec.image.empty()) {
+    object["image"] = spec.image;
+    object["image_config"] = StartValue(spec.image_config);
+    object["image_start"] = StartValue(function.image_start);
+  }
   return object;
 }
 
@@ -135,6 +160,12 @@ Function ReadFunction(const Reader& reader) {
   reader.Read("zip_id", function.zip_id);
   reader.Read("revision_id", function.revision_id);
   reader.Read("modified_ns", function.last_modified.since_epoch);
+  reader.Read("engine", spec.engine);
+  reader.Read("image", spec.image);
+  if (const auto* config = reader.Find("image_config"))
+    spec.image_config = ReadStart(Reader(*config));
+  if (const auto* start = reader.Find("image_start"))
+    function.image_start = ReadStart(Reader(*start));
   return function;
 }
 

@@ -20,6 +20,20 @@ TEST(CodecTest, AFunctionGoesThereAndBack) {
   EXPECT_EQ(again->spec.environment, function.spec.environment);
 }
 
+TEST(CodecTest, AnImageGoesThereAndBack) {
+  Function function;
+  function.spec.name = "boxed";
+  function.spec.engine = kDocker;
+  function.spec.image = "my/app:3";
+  function.spec.image_config = {{"/e"}, {"a", "b"}, "/w", {}};
+  function.image_start = {{"/own"}, {}, "/", {"A=1"}};
+  const auto again = FunctionFromJson(FunctionToJson(function)).value();
+  EXPECT_EQ(again.spec.engine, kDocker);
+  EXPECT_EQ(again.spec.image, "my/app:3");
+  EXPECT_EQ(again.spec.image_config, function.spec.image_config);
+  EXPECT_EQ(again.image_start, function.image_start);
+}
+
 TEST(CodecTest, FactsGoThereAndBack) {
   InstanceFacts facts;
   facts.instance = {"i-0123456789"};

@@ -280,7 +280,9 @@ asio::awaitable<void> Crew::End(Instance& instance) {
     pause.expires_after(kScaleAfter);
     co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
   }
-  if (instance.call()) static_cast<void>(co_await instance.Suspend("the node stops", true));
+  const bool stays = instance.function().spec.engine != kDocker;  // a container does not
+  if (instance.call() && stays)
+    static_cast<void>(co_await instance.Suspend("the node stops", true));
   co_await instance.Close();
 }
 

@@ -59,6 +59,32 @@ Result<> CheckEnvironment(const FunctionSpec& spec) {
   return {};
 }
 
+// The image's own program, as its owner may have changed it.
+void StartImage(const Function& function, sandbox::Program& program) {
+  const images::ImageConfig& own = function.image_start;
+  const images::ImageConfig& set = function.spec.image_config;
+  program.argv = set.entrypoint.empty() ? own.entrypoint : set.entrypoint;
+  // Another entry point has no use for the arguments of the image's.
+  const auto& arguments = set.command.empty() && set.entrypoint.empty() ? own.command : set.command;
+  program.argv.insert(program.argv.end(), arguments.begin(), arguments.end());
+  program.directory = set.directory.empty() ? own.directory : set.directory;
+  if (program.directory.empty()) program.directory = "/";
+}
+
+// The last word about a variable counts, and stands where the first was.
+void SetVariable(std::vector<std::string>& environment, std::string_view name,
+                 std::string_view value) {
+  std::string variable = fmt::format("{}={}", name, value);
+  const auto found = std::ranges::find_if(environment, [&](const std::string& one) {
+    return one.starts_with(variable.substr(0, name.size() + 1));
+  });
+  if (found == environment.end()) {
+    environment.push_back(std::move(variable));
+  } else {
+    *found = std::move(variable);
+  }
+}
+
 }  // namespace
 
 Result<RuntimeKind> RuntimeOf(const std::string& identifier) {
@@ -86,6 +112,13 @@ std::string RuntimeDirectory(RuntimeKind kind) {
 }
 
 Result<> CheckSpec(const FunctionSpec& spec) {
+  if (!spec.engine.empty() && spec.engine != kNative && spec.engine != kDocker) {
+    return Fail(Code::kInvalid, "there is no engine '{}' (use native or docker)", spec.engine);
+  }
+  if (!spec.image.empty()) {
+    GODWIT_TRY(images::CheckStart(spec.image_config).Within("the ImageConfig"));
+    return CheckEnvironment(spec);
+  }
   GODWIT_TRY(const RuntimeKind kind, RuntimeOf(spec.runtime));
   if (kind != RuntimeKind::kProvided && !spec.handler.contains('.')) {
     return Fail(Code::kInvalid,
@@ -103,9 +136,11 @@ sandbox::Program ProgramOf(const Function& function, const InstanceId& instance,
   program.directory = "/var/task";
   program.uid = uid;
   const auto set = [&](std::string_view name, std::string_view value) {
-    program.environment.push_back(fmt::format("{}={}", name, value));
+    SetVariable(program.environment, name, value);
   };
-  switch (*RuntimeOf(spec.runtime)) {
+  const bool is_image = !spec.image.empty();
+  if (is_image) StartImage(function, program);
+  switch (is_image ? RuntimeKind::kProvided : *RuntimeOf(spec.runtime)) {
     case RuntimeKind::kPython:
       program.argv = {"/usr/bin/python3", "-u", "/var/runtime/bootstrap.py"};
       set("PYTHONPATH", "/var/runtime");
@@ -116,7 +151,7 @@ sandbox::Program ProgramOf(const Function& function, const InstanceId& instance,
       set("NODE_PATH", "/opt/nodejs/node_modules:/var/runtime/node_modules:/var/task");
       break;
     case RuntimeKind::kProvided:
-      program.argv = {"/var/task/bootstrap"};
+      if (!is_image) program.argv = {"/var/task/bootstrap"};
       set("GODEBUG", "multipathtcp=0");
       break;
   }
@@ -124,7 +159,12 @@ sandbox::Program ProgramOf(const Function& function, const InstanceId& instance,
   set("LANG", "C.UTF-8");
   set("TZ", ":UTC");
   set("HOME", "/tmp");
-  set("_HANDLER", spec.handler);
+  // An image knows better where its programs and libraries are.
+  for (const std::string& variable : function.image_start.environment) {
+    const size_t equals = variable.find('=');
+    set(variable.substr(0, equals), variable.substr(equals + 1));
+  }
+  set("_HANDLER", is_image && program.argv.size() > 1 ? program.argv.back() : spec.handler);
   set("LAMBDA_TASK_ROOT", "/var/task");
   set("LAMBDA_RUNTIME_DIR", "/var/runtime");
   set("AWS_LAMBDA_RUNTIME_API", fmt::format("127.0.0.1:{}", sandbox::kRuntimeApiPort));
@@ -135,11 +175,24 @@ sandbox::Program ProgramOf(const Function& function, const InstanceId& instance,
   set("AWS_LAMBDA_LOG_STREAM_NAME", instance.text);
   set("AWS_LAMBDA_INITIALIZATION_TYPE", bakes ? "snap-start" : "on-demand");
   if (bakes && !spec.warm_up.empty()) set("GODWIT_WARM_UP", spec.warm_up);
-  set("AWS_EXECUTION_ENV", fmt::format("AWS_Lambda_{}", spec.runtime));
+  if (!is_image) set("AWS_EXECUTION_ENV", fmt::format("AWS_Lambda_{}", spec.runtime));
   set("AWS_REGION", settings.region);
   set("AWS_DEFAULT_REGION", settings.region);
   for (const auto& [name, value] : spec.environment) set(name, value);
   return program;
+}
+
+sandbox::Places PlacesOf(const Function& function, const Directories& directories) {
+  sandbox::Places places;
+  places.base = directories.base;
+  if (!function.spec.image.empty()) {
+    places.image = directories.images + "/" + function.code_id;
+    return places;
+  }
+  places.code = directories.code + "/" + function.code_id;
+  const std::string runtime = RuntimeDirectory(*RuntimeOf(function.spec.runtime));
+  if (!runtime.empty()) places.runtime = directories.runtimes + "/" + runtime;
+  return places;
 }
 
 sandbox::CgroupLimits LimitsOf(const FunctionSpec& spec) {

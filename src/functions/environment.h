@@ -28,6 +28,9 @@ Result<> CheckSpec(const FunctionSpec& spec);
 // `bakes`: its runtime is to ask for a restore, and not for calls.
 sandbox::Program ProgramOf(const Function& function, const InstanceId& instance, uint32_t uid,
                            const Settings& settings, bool bakes = false);
+// Where the function's root, code and runtime lie; what is the instance's own is left to the
+// caller.
+sandbox::Places PlacesOf(const Function& function, const Directories& directories);
 sandbox::CgroupLimits LimitsOf(const FunctionSpec& spec);
 
 }  // namespace godwit::functions

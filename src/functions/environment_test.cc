@@ -6,6 +6,7 @@ namespace godwit::functions {
 namespace {
 
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 FunctionSpec Spec() {
@@ -50,6 +51,34 @@ TEST(EnvironmentTest, TheProgramSeesLambdasVariablesAndItsOwn) {
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", "COLOUR=blue"}) {
     EXPECT_THAT(program.environment, Contains(variable));
   }
+}
+
+TEST(EnvironmentTest, AnImageStartsItsOwnProgramUnlessItsOwnerSaysOtherwise) {
+  Function function;
+  function.spec.name = "boxed";
+  function.spec.image = "sha256:1";
+  function.spec.environment = {{"COLOUR", "blue"}};
+  function.image_start = {{"/e", "-x"}, {"app.handler"}, "/w", {"PATH=/own", "COLOUR=red"}};
+  EXPECT_TRUE(CheckSpec(function.spec)) << "it has neither runtime nor handler";
+  auto program = ProgramOf(function, {"i-0000000001"}, 7, {});
+  EXPECT_THAT(program.argv, ElementsAre("/e", "-x", "app.handler"));
+  EXPECT_EQ(program.directory, "/w");
+  for (const char* variable : {"PATH=/own", "COLOUR=blue", "_HANDLER=app.handler",
+                               "AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001"}) {
+    EXPECT_THAT(program.environment, Contains(variable).Times(1));
+  }
+  function.spec.image_config.command = {"other.handler"};
+  EXPECT_THAT(ProgramOf(function, {"i-0000000001"}, 7, {}).argv,
+              ElementsAre("/e", "-x", "other.handler"));
+  function.spec.image_config = {{"/mine"}, {}, "/usr", {}};
+  program = ProgramOf(function, {"i-0000000001"}, 7, {});
+  EXPECT_THAT(program.argv, ElementsAre("/mine"));
+  EXPECT_EQ(program.directory, "/usr");
+  function.spec.image_config.command = {std::string(70'000, 'x')};
+  EXPECT_EQ(CheckSpec(function.spec).error().code(), Code::kTooLarge);
+  function.spec = Spec();
+  function.spec.engine = "podman";
+  EXPECT_THAT(CheckSpec(function.spec).error().ToString(), HasSubstr("no engine 'podman'"));
 }
 
 }  // namespace

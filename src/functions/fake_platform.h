@@ -46,6 +46,7 @@ class FakePlatform : public Platform {
   std::map<std::string, Diagnosis> diagnoses;
   std::map<std::string, std::string> logs;
   uint64_t logs_skipped = 0;
+  ImageUploads* uploads = nullptr;
   Result<MoveReport> moved = Fail(Code::kNotFound, "there is no such instance");
   std::vector<Call> calls;          // what was invoked and submitted
   std::vector<Callback> callbacks;  // what was delivered
@@ -122,6 +123,7 @@ class FakePlatform : public Platform {
     for (const auto& [name, function] : functions) list.push_back(function);
     return list;
   }
+  ImageUploads* images() override { return uploads; }
   Awaitable<std::string> Zip(std::string name) override {
     if (!functions.contains(name)) co_return Missing(name);
     co_return "PK zip of " + name;

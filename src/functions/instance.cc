@@ -118,10 +118,13 @@ InstanceView Instance::View() const {
                       (*kept_->facts.deadline - workplace_.InstanceClock(clock_offset_));
     }
   }
-  const bool away = state() == State::kSuspended || state() == State::kResuming;
+  const bool away =
+      state() == State::kSuspended || state() == State::kResuming || state() == State::kFrozen;
   view.reason = obstacle_.empty() ? reason_
                                   : fmt::format("{}; not {}: {}", reason_,
                                                 away ? "brought back" : "put away", obstacle_);
+  if (state() == State::kFrozen && paused_until_)
+    view.wakes_at = workplace_.clock.Wall() + (*paused_until_ - workplace_.clock.Steady());
   view.since = life_.since();
   view.pid = alive_ ? process_.outside : 0;
   if (link_.address()) view.address = link_.address().ToString();
@@ -129,7 +132,7 @@ InstanceView Instance::View() const {
 }
 
 bool Instance::Rests() const {
-  return state() == State::kSuspended && !call_ && !moving_ &&
+  return (state() == State::kSuspended || state() == State::kFrozen) && !call_ && !moving_ &&
          workplace_.clock.Steady() >= try_again_at_;
 }
 
@@ -232,7 +235,12 @@ void Instance::Tick() {
     reason_ = "its call waits";
     static_cast<void>(life_.Move(State::kBlocked, reason_));
     // It waits since its last instruction; that it is not put away at once is not its fault.
-    if (!settings.keep_awake && workplace_.criu && obstacle_.empty()) StopClock(still_since_);
+    if (!settings.keep_awake && (workplace_.criu || sandbox_->pauses()) && obstacle_.empty())
+      StopClock(still_since_);
+  }
+  if (sandbox_->pauses() && !function_.spec.subnets.empty()) {
+    obstacle_ = "a container that is paused hears no packet, and it has a network";
+    return;
   }
   // Brought back a little early for what it waits for: it is not put away again just before.
   if (now < due_ + settings.blocked_after) return;
@@ -273,7 +281,7 @@ void Instance::Settled() {
 
 // The function ended by itself: its call, if any, fails as Lambda has it.
 void Instance::ProcessEnded(int status) {
-  const bool out_of_memory = sandbox_ && sandbox_->cgroup().OomKills() > 0;
+  const bool out_of_memory = sandbox_ && sandbox_->ran_out_of_memory();
   const std::string how =
       WIFSIGNALED(status)
           ? std::string(WTERMSIG(status) == SIGKILL

@@ -160,6 +160,12 @@ class Instance final : public RuntimeCalls {
   boost::asio::awaitable<void> RunClone();
   boost::asio::awaitable<Result<>> BringCloneIn();
   boost::asio::awaitable<Result<>> BuildWalls(Nanos clock_offset);
+  // instance_container.cc
+  boost::asio::awaitable<Result<>> BuildContainer();
+  boost::asio::awaitable<Result<MoveReport>> PauseContainer(std::string reason);
+  boost::asio::awaitable<Result<MoveReport>> UnpauseContainer(std::string reason);
+  bool IsPausedFor(uint32_t callbacks) const;  // FROZEN, and waits for one below that
+  void SchedulePaused();
   boost::asio::awaitable<void> WatchTime();
   boost::asio::awaitable<void> TearWallsDown();
   boost::asio::awaitable<void> RunLeaveWalls();
@@ -254,11 +260,12 @@ class Instance final : public RuntimeCalls {
   int resume_failures_ = 0;    // the same of resumes
   std::string obstacle_;
 
-  Nanos clock_offset_{};              // of its CLOCK_MONOTONIC to the host's
-  std::optional<KeptInstance> kept_;  // while it is put away
-  uint64_t suspensions_ = 0;          // the last one's number
-  bool staged_ = false;               // its image is nowhere but in the staging directory
-  bool row_missing_ = false;          // it is on disk, but the store could not be told yet
+  std::optional<SteadyTime> paused_until_;  // while it is FROZEN
+  Nanos clock_offset_{};                    // of its CLOCK_MONOTONIC to the host's
+  std::optional<KeptInstance> kept_;        // while it is put away
+  uint64_t suspensions_ = 0;                // the last one's number
+  bool staged_ = false;                     // its image is nowhere but in the staging directory
+  bool row_missing_ = false;                // it is on disk, but the store could not be told yet
   Nanos resume_cost_ = std::chrono::milliseconds(100);  // expected, at first a guess
   std::string reason_;
 

@@ -18,6 +18,7 @@ void Instance::CallbacksCame(const RequestId& call, uint32_t count) {
   Rescheduled();
   // On its way to SUSPENDED, it is looked after when it is there.
   if (state() == State::kSuspended && !moving_) ScheduleWake();
+  if (!moving_) SchedulePaused();
 }
 
 bool Instance::CallbackIsDue() const {
@@ -30,7 +31,7 @@ bool Instance::CallbackIsDue() const {
 }
 
 std::string_view Instance::WakeReason() const {
-  if (CallbackIsDue()) return "a callback came";
+  if (CallbackIsDue() || IsPausedFor(callbacks_)) return "a callback came";
   return IsDue() ? "a packet came" : "what it waits for is due";
 }
 
@@ -47,7 +48,7 @@ asio::awaitable<Result<>> Instance::AwaitCallback(CallbackRef callback) {
     if (runs()) callbacks_ = std::max(callbacks_, count);
   }
   // A connection that is held says nothing.
-  while (moving_ || (runs() && callback.number >= callbacks_)) {
+  while (moving_ || state() == State::kFrozen || (runs() && callback.number >= callbacks_)) {
     if (ending_ && !moving_) co_return godwit::Fail(Code::kClosing, "the instance ends");
     co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
     if ((co_await asio::this_coro::cancellation_state).cancelled() !=

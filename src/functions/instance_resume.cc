@@ -53,7 +53,8 @@ Nanos Smoothed(Nanos before, Nanos took, Nanos least) {
 
 // A worker of CRIU's for the next move, which comes soon if it comes quickly.
 void Instance::PrepareMove() {
-  if (!sandbox_ || moving_ || ending_ || criu_.ready() || !workplace_.criu) return;
+  if (!sandbox_ || sandbox_->pauses() || moving_ || ending_ || criu_.ready() || !workplace_.criu)
+    return;
   const int first_pid = kept_ ? FirstDriverPid(kept_->facts) : sandbox::kFirstDriverPid;
   static_cast<void>(gate_.Spawn(criu_.Prepare(*sandbox_, first_pid)));
 }
@@ -283,6 +284,8 @@ class Resumption {
 };
 
 asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
+  if (state() == State::kFrozen && sandbox_->pauses())
+    co_return co_await UnpauseContainer(std::move(reason));
   if (moving_ || ending_ || state() != State::kSuspended || !kept_) {
     co_return godwit::Fail(Code::kConflict, "instance '{}' is {} and cannot be resumed", id_.text,
                            moving_ ? "on its way to another state" : ToString(state()));

@@ -45,14 +45,9 @@ asio::awaitable<void> Instance::RunStart() {
 
 asio::awaitable<Result<>> Instance::BuildWalls(Nanos clock_offset) {
   const FunctionSpec& spec = function_.spec;
-  const RuntimeKind kind = *RuntimeOf(spec.runtime);
-  sandbox::Places places;
-  places.base = workplace_.directories.base;
+  if (spec.engine == kDocker) co_return co_await BuildContainer();
+  sandbox::Places places = PlacesOf(function_, workplace_.directories);
   places.instance = Home();
-  places.code = workplace_.directories.code + "/" + function_.code_id;
-  if (const std::string directory = RuntimeDirectory(kind); !directory.empty()) {
-    places.runtime = workplace_.directories.runtimes + "/" + directory;
-  }
   places.staging = Staging();
   places.kdat = workplace_.directories.kdat;
   places.ephemeral_mb = spec.ephemeral_mb;

@@ -340,6 +340,7 @@ void Instance::AllowForks() const {
 }
 
 asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool wake_at_once) {
+  if (sandbox_ && sandbox_->pauses()) co_return co_await PauseContainer(std::move(reason));
   if (moving_ || ending_ || !MayMove(state(), State::kSuspended) || !alive_ ||
       (call_ && !delivered_)) {
     co_return godwit::Fail(Code::kConflict,
@@ -436,6 +437,11 @@ asio::awaitable<Result<Diagnosis>> Instance::Try() {
   if (moving_ || !alive_)
     co_return godwit::Fail(Code::kBusy, "instance '{}' is on its way to another state (try again)",
                            id_.text);
+  if (sandbox_->pauses()) {
+    diagnosis.obstacles = {
+        "it runs in a container of the Docker Engine, which is paused and keeps its memory"};
+    co_return diagnosis;
+  }
   if (!workplace_.criu)
     co_return godwit::Fail(Code::kUnsupported, "CRIU is not there (run `godwit doctor`)");
   ++operations_;

@@ -22,15 +22,16 @@ bool MayMove(State from, State to) {
     case kStarting:
       return to == kReady;
     case kReady:
-      return to == kBusy || to == kSuspended;
+      return to == kBusy || to == kSuspended || to == kFrozen;
     case kBusy:
-      return to == kReady || to == kBlocked || to == kSuspended;
+      return to == kReady || to == kBlocked || to == kSuspended || to == kFrozen;
     case kBlocked:
-      return to == kBusy || to == kReady || to == kSuspended;
+      return to == kBusy || to == kReady || to == kSuspended || to == kFrozen;
     case kSuspended:
+    case kFrozen:
       return to == kResuming;
-    case kResuming:  // kSuspended: it could not be brought back, and its image is still good
-      return to == kReady || to == kBusy || to == kSuspended;
+    case kResuming:  // kSuspended, kFrozen: it could not be brought back, and is still good
+      return to == kReady || to == kBusy || to == kSuspended || to == kFrozen;
     case kStopped:
     case kLost:
       return false;

@@ -3,6 +3,7 @@
 // The life of an instance, as one table.
 //
 //   STARTING -> READY <-> BUSY -> BLOCKED -> SUSPENDED <-> RESUMING -> BUSY or READY
+//   READY, BUSY, BLOCKED -> FROZEN <-> RESUMING   (a container that the Docker Engine pauses)
 //   any -> STOPPED (on purpose, or the function ended) or LOST (with the node that ran it, or a
 //   broken image)
 //
@@ -28,7 +29,8 @@ namespace godwit::functions {
   X(kSuspended, "SUSPENDED", "on disk; no process, no memory")      \
   X(kResuming, "RESUMING", "on its way back from disk")             \
   X(kStopped, "STOPPED", "ended")                                   \
-  X(kLost, "LOST", "gone without an image to bring it back from")
+  X(kLost, "LOST", "gone without an image to bring it back from")   \
+  X(kFrozen, "FROZEN", "stopped as it is, in memory")
 
 enum class State {
 #define X(name, text, meaning) name,

@@ -94,6 +94,7 @@ class Local final : public LocalPlatform {
   asio::awaitable<Result<std::string>> Zip(std::string name) override {
     return catalogue_.Zip(std::move(name));
   }
+  ImageUploads* images() override { return &catalogue_.images(); }
 
   asio::awaitable<Result<Outcome>> Invoke(Call call) override {
     return calls_.Invoke(std::move(call));
@@ -246,7 +247,8 @@ bool Local::IsCalm(const Function& function) const {
 
 asio::awaitable<void> Local::WakeUp(InstanceId id) {
   Instance* instance = crews_.Find(id);
-  if (instance == nullptr || instance->state() != State::kSuspended) co_return;
+  if (instance == nullptr) co_return;
+  if (instance->state() != State::kSuspended && instance->state() != State::kFrozen) co_return;
   static_cast<void>(co_await instance->Resume(std::string(instance->WakeReason())));
 }
 

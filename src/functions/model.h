@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/ids.h"
+#include "images/image_json.h"
 
 namespace godwit::functions {
 
@@ -48,6 +49,11 @@ struct FunctionSpec {
   // SnapStart.ApplyOn: true for PublishedVersions, false for None; the node's default if absent.
   std::optional<bool> snap_start;
   std::string warm_up;  // JSON text of an event for its template to run once; empty: none
+  // PackageType Image: "sha256:…" of one that was sent to this node, or its name at the Docker
+  // Engine. Empty: a zip.
+  std::string image;
+  images::ImageConfig image_config;  // what its owner has set instead of the image's own
+  std::string engine;                // kNative, kDocker; empty: the node's, until it is deployed
 };
 
 // A function as it is deployed: its spec and what the platform knows of it.
@@ -63,7 +69,12 @@ struct Function {
   // Why its code cannot run at present, as found at the node's start; empty: it can. Not kept.
   std::string failure = {};
   bool has_template = false;  // that its next cold start is a clone of. Not kept
+  // Of an image: how its program is started, if spec.image_config does not say otherwise.
+  images::ImageConfig image_start = {};
 };
+
+inline constexpr std::string_view kNative = "native";
+inline constexpr std::string_view kDocker = "docker";
 
 // What UpdateFunctionConfiguration changes: the fields that are set.
 struct FunctionPatch {
@@ -75,6 +86,7 @@ struct FunctionPatch {
   std::optional<std::vector<std::string>> subnets;
   std::optional<bool> snap_start;
   std::optional<std::string> warm_up;
+  std::optional<images::ImageConfig> image_config;
   std::optional<std::string> revision_id;  // if set, must be the current one (else kConflict)
 };
 

@@ -66,10 +66,13 @@ struct LogText {
   uint64_t skipped = 0;  // bytes that came since LogRange::after and are kept no more
 };
 
+class ImageUploads;  // functions/image_store.h
+
 struct Deployment {  // for UpdateFunctionCode
   std::string zip;
   std::optional<std::string> revision_id;
   bool dry_run = false;
+  std::string image = {};  // instead of the zip, as FunctionSpec::image
 };
 
 class Platform {
@@ -89,6 +92,8 @@ class Platform {
   virtual Result<Function> Get(const std::string& name) const = 0;
   virtual std::vector<Function> List() const = 0;  // by name
   virtual boost::asio::awaitable<Result<std::string>> Zip(std::string name) = 0;
+  // Where images come in; nullptr: nowhere.
+  virtual ImageUploads* images() { return nullptr; }
 
   // Calls.
   struct Call {

@@ -45,17 +45,21 @@ struct Settings {
   std::string runtimes;                // which runtimes these are: a hash of all their files
   std::string region = "us-east-1";
   std::string account = "000000000000";
+  std::string engine = "native";  // of functions that do not say
 };
 
 struct Directories {
-  std::string base;       // the sandbox's read-only root
-  std::string instances;  // one directory an instance
-  std::string staging;    // on a tmpfs: images on their way
-  std::string code;       // unpacked functions
-  std::string runtimes;   // python3/, nodejs/
-  std::string logs;       // one directory a function
-  std::string kdat;       // CRIU's kernel facts; empty without CRIU
+  std::string base;         // the sandbox's read-only root
+  std::string instances;    // one directory an instance
+  std::string staging;      // on a tmpfs: images on their way
+  std::string code;         // unpacked functions
+  std::string runtimes;     // python3/, nodejs/
+  std::string logs;         // one directory a function
+  std::string kdat;         // CRIU's kernel facts; empty without CRIU
+  std::string images = {};  // the root file systems of images, and what is on its way
 };
+
+class Containers;  // containers.h
 
 struct Workplace {
   boost::asio::any_io_executor executor;
@@ -84,6 +88,7 @@ struct Workplace {
   std::function<void(const InstanceId&, std::optional<SteadyTime>)> walls_stand = {};
   Nanos walls_cost = std::chrono::milliseconds(50);  // to build them anew: learnt
   Bakery* bakery = nullptr;                          // none: nothing is cloned; set by the platform
+  Containers* containers = nullptr;                  // none: no function runs at a Docker Engine
   FunctionLogs logs = FunctionLogs(directories.logs);
 
   std::string FunctionArn(const std::string& name) const;

@@ -61,9 +61,10 @@ Result<functions::Directories> PrepareGround(const std::string& data) {
   directories.code = data + "/code";
   directories.runtimes = data + "/runtimes";
   directories.logs = data + "/logs";
+  directories.images = data + "/images";
   const auto files = DiskFiles();
-  for (const auto& directory :
-       {directories.instances, directories.staging, directories.code, directories.logs}) {
+  for (const auto& directory : {directories.instances, directories.staging, directories.code,
+                                directories.logs, directories.images}) {
     GODWIT_TRY(files->MakeDirectory(directory));
   }
   GODWIT_TRY(MountStaging(directories.staging));

@@ -25,6 +25,7 @@
 #include "base/try.h"
 #include "checkpoint/features.h"
 #include "checkpoint/pager.h"
+#include "functions/containers.h"
 #include "functions/local_platform.h"
 #include "functions/schema.h"
 #include "functions/template.h"
@@ -89,6 +90,7 @@ functions::Settings SettingsOf(const cli::NodeConfig& config) {
   for (const auto& file : RuntimeFiles())
     runtimes += fmt::format("{}\n{}\n", file.path, file.bytes);
   settings.runtimes = ToHex(Sha256(runtimes));
+  settings.engine = config.engine;
   return settings;
 }
 
@@ -150,6 +152,9 @@ Result<> ClearLeftovers(storage::Journal& journal, storage::Blobs& blobs,
       std::filesystem::remove_all(entry.path(), error);
   }
   for (const auto& entry : std::filesystem::directory_iterator(directories.code, error)) {
+    if (!code.contains(entry.path().filename())) std::filesystem::remove_all(entry.path(), error);
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(directories.images, error)) {
     if (!code.contains(entry.path().filename())) std::filesystem::remove_all(entry.path(), error);
   }
   GODWIT_TRY(const auto all, blobs.List());
@@ -255,9 +260,12 @@ class Node {
       log_.Warning("memory comes back as a whole: {}",
                    pager ? std::string() : pager.error().ToString());
     }
+    functions::Containers containers(loop.get_executor(), pool, config_.docker_socket, StoreName(),
+                                     directories, config_.data + "/starter");
+    workplace.containers = &containers;
     const auto platform = functions::MakeLocalPlatform(workplace);
     GODWIT_TRY(platform->Start());
-    const Result<> served = Serve(loop, pool, *platform, network, std::move(door));
+    const Result<> served = Serve(loop, pool, *platform, network, containers, std::move(door));
     pool.join();
     moves.Flush();
     journal.Close();
@@ -267,13 +275,17 @@ class Node {
  private:
   // A node of its own has names of its own for its links, the same at each start.
   network::FirewallRules RulesOf(network::Range range, uint16_t own_port) const {
+    return {StoreName().substr(0, 4), range, own_port};
+  }
+
+  std::string StoreName() const {
     std::error_code error;
     const std::string place = std::filesystem::canonical(config_.data, error).string();
-    return {ToHex(Sha256(place)).substr(0, 4), range, own_port};
+    return ToHex(Sha256(place)).substr(0, 12);
   }
 
   Result<> Serve(asio::io_context& loop, Pool& pool, functions::LocalPlatform& platform,
-                 network::Network& network, Door door) {
+                 network::Network& network, functions::Containers& containers, Door door) {
     const SteadyTime begun = clock_.Steady();
     std::vector<Feature> features;
     aws::LambdaApi lambda(platform, {config_.region, config_.account}, entropy_,
@@ -314,6 +326,8 @@ class Node {
             Notify("READY=1");
             features = co_await Offload(pool, [&] { return ProbeMachine(config_.criu); });
             tidier.Start();
+            features.push_back(co_await containers.Probe());
+            co_await containers.Start(log_.Named("docker"));
             co_await signals.async_wait(asio::use_awaitable);
             log_.Info("stops: what runs is put away, what is put away stays");
             Notify("STOPPING=1");

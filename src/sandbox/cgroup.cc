@@ -310,4 +310,21 @@ void CgroupTree::Close() const {
   for (const auto& root : roots_) ::rmdir(root.c_str());
 }
 
+Result<Cgroup> CgroupOf(int pid) {
+  GODWIT_TRY(const std::string mounts, ReadFile("/proc/self/mountinfo"));
+  GODWIT_TRY(const std::string process, ReadFile(fmt::format("/proc/{}/cgroup", pid)));
+  std::map<std::string, Hierarchy> v1;
+  std::optional<Hierarchy> v2;
+  ReadMounts(mounts, v1, v2);
+  std::vector<std::string> directories;
+  for (const auto controller : kControllers) {
+    const auto found = v1.find(std::string(controller));
+    if (found == v1.end()) break;
+    directories.push_back(PathOf(found->second, OwnGroup(process, controller)));
+  }
+  if (directories.size() == kControllers.size()) return Cgroup(false, std::move(directories));
+  if (!v2) return Fail(Code::kUnsupported, "there are no control groups to look at");
+  return Cgroup(true, {PathOf(*v2, OwnGroup(process, ""))});
+}
+
 }  // namespace godwit::sandbox

@@ -79,4 +79,8 @@ class CgroupTree {
   std::vector<std::string> roots_;
 };
 
+// The groups that process `pid` is in, whoever made them; only to look at. kNotFound if it has
+// ended.
+Result<Cgroup> CgroupOf(int pid);
+
 }  // namespace godwit::sandbox

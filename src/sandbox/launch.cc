@@ -4,12 +4,14 @@
 #include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <string_view>
 
 #include "base/try.h"
@@ -33,6 +35,21 @@ Result<Fd> LoadInitProgram() {
                                        static_cast<size_t>(godwit_init_end - godwit_init_begin))));
   ::fcntl(program.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
   return program;
+}
+
+Result<> WriteInitProgram(const std::string& path) {
+  const std::string part = path + ".part";
+  {
+    GODWIT_TRY(const Fd file, Open(part, O_WRONLY | O_CREAT | O_TRUNC, 0755));
+    GODWIT_TRY(WriteAll(
+        file.get(), std::string_view(godwit_init_begin,
+                                     static_cast<size_t>(godwit_init_end - godwit_init_begin))));
+    if (::fchmod(file.get(), 0755) != 0)
+      return FailErrno(errno, "cannot set the mode of '{}'", part);
+  }
+  if (std::rename(part.c_str(), path.c_str()) != 0)
+    return FailErrno(errno, "cannot make '{}'", path);
+  return {};
 }
 
 Result<Init> LaunchInit(int program, int seccomp, const std::vector<std::string>& steps) {

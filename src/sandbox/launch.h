@@ -21,6 +21,10 @@ struct Init {
 // The embedded init as an executable memfd; made once a node.
 Result<Fd> LoadInitProgram();
 
+// The same as a file that anybody may run, in place of what was there: what containers of the
+// Docker Engine begin with (init/await.h).
+Result<> WriteInitProgram(const std::string& path);
+
 // Runs `steps` (init/walls.h) in new mount, pid, network, ipc and uts namespaces.
 Result<Init> LaunchInit(int program, int seccomp, const std::vector<std::string>& steps);
 

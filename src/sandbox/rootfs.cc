@@ -115,16 +115,10 @@ std::vector<std::string> StepsOf(const Places& places) {
   const std::string root = home + "/root";
   const auto seconds = std::chrono::floor<std::chrono::seconds>(places.clock_offset);
   std::vector<std::string> steps = {"overlay",
-                                    places.base,
+                                    places.image.empty() ? places.base : places.image,
                                     home + "/upper",
                                     home + "/work",
                                     root,
-                                    "bind-ro",
-                                    "/usr",
-                                    root + "/usr",
-                                    "bind-ro",
-                                    places.code,
-                                    root + "/var/task",
                                     "tmpfs",
                                     root + "/tmp",
                                     fmt::format("size={}m,mode=1777", places.ephemeral_mb),
@@ -154,6 +148,13 @@ std::vector<std::string> StepsOf(const Places& places) {
   for (const auto name : kMasked)
     add({"mask", root + "/dev/null", fmt::format("{}/proc/{}", root, name)});
   for (const auto name : kReadOnly) add({"read-only", fmt::format("{}/proc/{}", root, name)});
+  if (places.image.empty()) add({"bind-ro", "/usr", root + "/usr"});
+  // An image has its own users, and the host's way to the world.
+  for (const std::string name : {"/etc/hosts", "/etc/resolv.conf"}) {
+    if (!places.image.empty() && ::access((places.base + name).c_str(), R_OK) == 0)
+      add({"bind-ro", places.base + name, root + name});
+  }
+  if (!places.code.empty()) add({"bind-ro", places.code, root + "/var/task"});
   if (!places.runtime.empty()) add({"bind-ro", places.runtime, root + "/var/runtime"});
   if (!places.kdat.empty()) add({"copy", places.kdat, root + "/run/criu.kdat"});
   add({"pivot", root, "hostname", places.hostname, "lo", "clock",

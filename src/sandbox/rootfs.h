@@ -19,7 +19,8 @@ namespace godwit::sandbox {
 struct Places {
   std::string base;      // of BuildBase()
   std::string instance;  // upper/ work/ root/ log/ run/, this instance's own
-  std::string code;      // becomes /var/task
+  std::string image;     // the root below all instead of the base, with all that it needs; or empty
+  std::string code;      // becomes /var/task; empty: none
   std::string runtime;   // becomes /var/runtime; empty: none
   std::string staging;   // becomes /run/criu; only root may enter
   std::string kdat;      // CRIU's cache of kernel facts; empty: none

@@ -80,7 +80,17 @@ class Sandbox {
   // Called if it ends by itself: init was killed, and all inside with it.
   virtual void OnEnd(std::function<void()> handler) = 0;
   virtual const Cgroup& cgroup() const = 0;
+  // Whether the kernel has ended a process in it for want of memory.
+  virtual bool ran_out_of_memory() const { return cgroup().OomKills() > 0; }
   virtual int init_pid() const = 0;
+  // Whether somebody else's engine puts it away: Pause() and Unpause(), and not CRIU.
+  virtual bool pauses() const { return false; }
+  virtual boost::asio::awaitable<Result<>> Pause() {
+    co_return Fail(Code::kUnsupported, "these walls have no engine that pauses them");
+  }
+  virtual boost::asio::awaitable<Result<>> Unpause() {
+    co_return Fail(Code::kUnsupported, "these walls have no engine that pauses them");
+  }
   // Kills everything inside and waits until no process, mount or control group is left.
   virtual boost::asio::awaitable<void> Destroy() = 0;
 };

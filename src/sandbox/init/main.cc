@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "sandbox/init/await.h"
 #include "sandbox/init/protocol.h"
 #include "sandbox/init/start.h"
 #include "sandbox/init/walls.h"
@@ -259,4 +260,7 @@ int Run(int argc, char** argv) {
 }  // namespace
 }  // namespace godwit::sandbox
 
-int main(int argc, char** argv) { return godwit::sandbox::Run(argc, argv); }
+int main(int argc, char** argv) {
+  if (argc > 2 && std::strcmp(argv[1], "await") == 0) godwit::sandbox::AwaitAndBecome(argv + 2);
+  return godwit::sandbox::Run(argc, argv);
+}

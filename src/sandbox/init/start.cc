@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 
 namespace godwit::sandbox {
 namespace {
@@ -101,7 +102,12 @@ void FilterSystemCalls(int report) {
   ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   FilterSystemCalls(report);
   CloseFrom(3, report);
-  ::execve(start.argv[0], start.argv, start.envp);
+  if (std::strchr(start.argv[0], '/') != nullptr) {
+    ::execve(start.argv[0], start.argv, start.envp);
+  } else {  // an image's, which may leave it to its PATH
+    ::environ = start.envp;
+    ::execvp(start.argv[0], start.argv);
+  }
   Die(report, "start the program");
 }
 
