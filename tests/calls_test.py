@@ -100,6 +100,26 @@ class Calls(harness.NodeCase):
                 self.check_right(self.node.result(call))
 
 
+class Tiers(Calls):
+    """The same by hand, in the tiers where the processes stay."""
+
+    flags = ("--blocked-after", "300ms", "--keep-awake")
+
+    def put_into(self, tier):
+        self.deploy(tier)
+        call = self.node.submit(tier, {"case": "all", "seconds": SECONDS})
+        row = self.node.wait_for(function=tier, state="BLOCKED")
+        self.node.ok("suspend", "--tier", tier, row["instance"])
+        record = self.node.result(call)
+        self.assertGreater(len(self.check_right(record)), 70)
+
+    def test_all_at_once(self):
+        self.put_into("frozen")
+
+    def test_what_cannot_be_carried_is_not_disturbed(self):
+        self.put_into("spilled")
+
+
 @unittest.skipUnless(harness.FAULTS, "this build has no fault points (the dev preset has)")
 class LastMoment(unittest.TestCase):
 

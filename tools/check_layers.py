@@ -22,11 +22,12 @@ MAY_KNOW = {
     "docker": SUBSTRATE | {"sandbox"},
     "network": SUBSTRATE,
     "checkpoint": SUBSTRATE,
-    "functions": SUBSTRATE | MECHANISMS,
-    "aws": SUBSTRATE | MECHANISMS | {"functions"},
-    "admin": SUBSTRATE | MECHANISMS | {"functions"},
+    "placement": {"base"},
+    "functions": SUBSTRATE | MECHANISMS | {"placement"},
+    "aws": SUBSTRATE | MECHANISMS | {"placement", "functions"},
+    "admin": SUBSTRATE | MECHANISMS | {"placement", "functions"},
     "cli": SUBSTRATE,
-    "node": SUBSTRATE | MECHANISMS | {"functions", "aws", "admin", "cli"},
+    "node": SUBSTRATE | MECHANISMS | {"placement", "functions", "aws", "admin", "cli"},
 }
 INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]+)"')
 WAY_OUT = "move it to the floor that both stand on; ARCHITECTURE.md has the floors"

@@ -203,13 +203,19 @@ AdminApi::Answer AdminApi::Instance(std::string text, const http::Request&) {
             {"reason", history.back().reason},
             {"since", FormatRfc3339(history.back().at)}};
   }
+  if (const auto why = platform_.Why(id)) {
+    json::object facts;
+    for (const auto& [name, value] : *why) facts[name] = value;
+    body["why"] = std::move(facts);
+  }
   body["history"] = ToJson(history);
   co_return Ok(body);
 }
 
-AdminApi::Answer AdminApi::Suspend(std::string text, const http::Request&) {
+AdminApi::Answer AdminApi::Suspend(std::string text, const http::Request& request) {
   GODWIT_CO_TRY(const InstanceId id, ParseInstance(text));
-  GODWIT_CO_TRY(const auto report, co_await platform_.Suspend(id));
+  GODWIT_CO_TRY(const auto tier, placement::ParseTier(request.Param("tier").value_or("disk")));
+  GODWIT_CO_TRY(const auto report, co_await platform_.Suspend(id, tier));
   co_return Ok(ToJson(report));
 }
 

@@ -122,6 +122,15 @@ TEST_F(AdminApiTest, MovesAreReported) {
   EXPECT_EQ(body.at("instance").at("state"), "SUSPENDED");
   EXPECT_EQ(Ask("POST", "/godwit/v1/instances/i-3f9a0c51b2/resume").status, 200);
   EXPECT_THAT(platform_.did, ElementsAre("suspend i-3f9a0c51b2", "resume i-3f9a0c51b2"));
+  EXPECT_EQ(Ask("POST", "/godwit/v1/instances/i-3f9a0c51b2/suspend?tier=frozen").status, 200);
+  EXPECT_EQ(Ask("POST", "/godwit/v1/instances/i-3f9a0c51b2/suspend?tier=moon").status, 400);
+}
+
+TEST_F(AdminApiTest, WhyItIsWhereItIs) {
+  platform_.instances = {View("i-3f9a0c51b2", functions::State::kSpilled)};
+  platform_.why = {{"belongs", "spilled"}, {"why", "memory is scarce"}};
+  const auto body = json::parse(Get("/godwit/v1/instances/i-3f9a0c51b2").body);
+  EXPECT_EQ(body.at("why").at("why"), "memory is scarce");
 }
 
 TEST_F(AdminApiTest, AnErrorHasCodeMessageAndStatus) {

@@ -20,22 +20,6 @@ namespace fs = std::filesystem;
 
 #ifdef __x86_64__
 
-// Whether it waits until that descriptor takes something.
-bool Writes(long number) {
-  switch (number) {
-    case SYS_write:
-    case SYS_writev:
-    case SYS_sendto:
-    case SYS_sendmsg:
-    case SYS_sendmmsg:
-    case SYS_sendfile:
-    case SYS_connect:
-      return true;
-    default:
-      return false;
-  }
-}
-
 bool HasTimeout(const Fd& socket, int option) {
   timeval timeout = {};
   socklen_t size = sizeof timeout;
@@ -117,6 +101,24 @@ bool Reads([[maybe_unused]] long number) {
     case SYS_recvmmsg:
     case SYS_accept:
     case SYS_accept4:
+      return true;
+    default:
+      break;
+  }
+#endif
+  return false;
+}
+
+bool Writes([[maybe_unused]] long number) {
+#ifdef __x86_64__
+  switch (number) {
+    case SYS_write:
+    case SYS_writev:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_sendmmsg:
+    case SYS_sendfile:
+    case SYS_connect:
       return true;
     default:
       break;

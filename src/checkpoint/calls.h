@@ -23,6 +23,8 @@ struct Call {
 
 // Whether the call waits until the descriptor that is its first argument has something to read.
 bool Reads(long number);
+// The same until it takes something.
+bool Writes(long number);
 
 // The call of the thread whose directory in /proc is `thread`.
 std::optional<Call> ReadCall(const std::filesystem::path& thread);

@@ -7,8 +7,11 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
+
+#include "base/error.h"
 
 namespace godwit::checkpoint {
 
@@ -19,7 +22,13 @@ std::map<int, int> InsidePids(const std::vector<int>& pids);
 // is gone.
 int InsidePid(const std::string& directory);
 
-// Reads memory through /proc/PID/mem; nothing if it is not all there.
+// Whether the thread has a signal that it would take now: pending, not blocked, not ignored.
+bool HasSignal(int pid, int tid);
+
+// Reads memory, bringing pages that are put away, else through /proc/PID/mem, which does not, but
+// knows no protection; nothing if it is not all there.
 std::optional<std::string> PeekProcess(int outside, uint64_t address, size_t size);
+// The same to write.
+Result<> PokeProcess(int outside, uint64_t address, std::span<const char> bytes);
 
 }  // namespace godwit::checkpoint

@@ -232,25 +232,34 @@ class Thread : public Pager {
     if (filled == Filled::kUnmapped) WakePages(served.uffd.get(), address, kPage);
   }
 
+  // Nothing that is to come is ever given up here: where it cannot be put, because nothing is
+  // mapped there any more, an event says so. kUnmapped if the first page cannot.
   Filled Bring(Served& served, const PageRange& range) {
     const std::span<char> content(buffer_.data(), range.bytes);
     if (const auto read = served.source->Read(range.offset, content); !read) {
       Break(served, read.error());
       return Filled::kDone;
     }
+    uint64_t most = range.bytes;  // at once: a run of pages may lie in several mappings
     for (uint64_t at = 0; at < range.bytes;) {
-      const Placed fill =
-          Judge(served, CopyPages(served.uffd.get(), range.address + at, content.subspan(at)),
-                range.bytes - at);
-      at += fill.bytes;
-      if (fill.bytes > 0) served.missing.Remove(range.address, at);
-      if (at == range.bytes || served.broken) break;
-      if (fill.bytes > 0) continue;
-      if (fill.what != Filled::kThere && fill.what != Filled::kUnmapped) return fill.what;
-      // The first page is what was asked for; nothing is to come where it cannot.
-      served.missing.Remove(range.address + at, kPage);
-      if (fill.what == Filled::kUnmapped && at == 0) return fill.what;
-      at += kPage;
+      const uint64_t size = std::min(most, range.bytes - at);
+      const Placed placed =
+          Judge(served, CopyPages(served.uffd.get(), range.address + at, content.subspan(at, size)),
+                size);
+      if (served.broken) break;
+      at += placed.bytes;
+      if (placed.bytes > 0) {
+        served.missing.Remove(range.address, at);
+      } else if (placed.what == Filled::kThere) {
+        at += kPage;
+        served.missing.Remove(range.address, at);
+      } else if (placed.what != Filled::kUnmapped) {
+        return placed.what;
+      } else if (most > kPage) {
+        most = kPage;
+      } else {
+        return at == 0 ? placed.what : Filled::kDone;
+      }
     }
     return Filled::kDone;
   }
@@ -296,8 +305,9 @@ class Thread : public Pager {
       turn_ = at->first;
       const auto range = NextOf(served);
       if (!range) return;
-      served.stalled = Bring(served, *range) == Filled::kAgain;
-      if (!served.stalled) served.next = range->address + range->bytes;
+      const Filled filled = Bring(served, *range);
+      served.stalled = filled != Filled::kDone;
+      if (filled != Filled::kAgain) served.next = range->address + range->bytes;
       return;
     }
   }

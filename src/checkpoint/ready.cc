@@ -17,12 +17,6 @@
 namespace godwit::checkpoint {
 namespace {
 
-// What a thread waits for of one descriptor.
-struct Awaited {
-  int descriptor;
-  short events;
-};
-
 constexpr uint64_t kMostDescriptors = 1024;  // looked at of one call
 constexpr short kReads = POLLIN;
 // What select takes for each of its sets (fs/select.c).
@@ -110,6 +104,16 @@ std::optional<std::string> ReadyOf(int inside, int outside, const std::vector<Aw
 #endif
 
 }  // namespace
+
+std::vector<Awaited> AwaitedBy([[maybe_unused]] int process,
+                               [[maybe_unused]] const image::Registers& registers,
+                               [[maybe_unused]] const Peek& peek) {
+#ifdef __x86_64__
+  return Caller(process, registers, peek).Awaits();
+#else
+  return {};
+#endif
+}
 
 Result<std::optional<Ready>> FindReady([[maybe_unused]] const std::string& images,
                                        [[maybe_unused]] const std::map<int, int>& outside,

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "checkpoint/waits.h"
@@ -21,6 +22,18 @@ struct Ready {
   // The dump can be undone: no thread is in a call that being stopped has ended.
   bool can_go_on = true;
 };
+
+namespace image {
+class Registers;
+}
+
+// What a thread waits for of one descriptor, as poll(2) has it.
+struct Awaited {
+  int descriptor;
+  short events;
+};
+// Of a thread of `process` that is in a call; `peek` reads its memory.
+std::vector<Awaited> AwaitedBy(int process, const image::Registers& registers, const Peek& peek);
 
 // `outside` maps pids inside to pids on the host. `come`, if not empty, has come already.
 Result<std::optional<Ready>> FindReady(const std::string& images, const std::map<int, int>& outside,

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/try.h"
 #include "checkpoint/core_image.h"
+#include "checkpoint/inside.h"
 #include "checkpoint/timers.h"
 
 #ifndef SYS_futex_waitv
@@ -260,6 +261,23 @@ void ReadThread(Thread& thread) {
 
 }  // namespace
 
+bool ReadWait(ThreadName name, image::Registers& registers, const Moment& stopped, const Peek& peek,
+              Waits& waits) {
+  const auto since = stopped.since.find(name.tid);
+  const auto before = stopped.before.find(name.tid);
+  Thread thread{name.pid,
+                &registers,
+                stopped.clock,
+                stopped.wall,
+                since == stopped.since.end() ? stopped.calm : since->second,
+                std::nullopt,
+                before == stopped.before.end() ? nullptr : &before->second,
+                &peek,
+                &waits};
+  ReadThread(thread);
+  return thread.changed;
+}
+
 Result<Waits> ReadWaits(const std::string& images, const Moment& stopped, const Peek& peek) {
   Waits waits;
   GODWIT_TRY(const auto tree, ReadTree(images));
@@ -313,11 +331,9 @@ Result<> WriteTimeouts(const std::vector<Timeout>& timeouts, Nanos now,
     const int64_t parts[2] = {word ? timeout.deadline.count() : seconds,
                               timeout.form == Timeout::Form::kTimeval ? rest / 1000 : rest};
     const size_t size = word ? sizeof parts[0] : sizeof parts;
-    GODWIT_TRY(const Fd memory, Open(fmt::format("/proc/{}/mem", found->second), O_WRONLY));
-    if (::pwrite(memory.get(), parts, size, static_cast<off_t>(timeout.address)) !=
-        static_cast<ssize_t>(size)) {
-      return FailErrno(errno, "cannot set a time-out of process {}", timeout.pid);
-    }
+    GODWIT_TRY(
+        PokeProcess(found->second, timeout.address, {reinterpret_cast<const char*>(parts), size})
+            .Within("cannot set a time-out"));
   }
   return {};
 }

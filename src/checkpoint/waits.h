@@ -51,6 +51,19 @@ struct Moment {
   // What a thread's sleep has written what is left over, where that is known.
   std::map<int, std::string> before;
 };
+namespace image {
+class Registers;
+}
+
+// The same of one thread alone, stopped but not dumped: of process `pid`, with the id `tid` (both
+// inside). True if its registers were changed.
+struct ThreadName {
+  int pid = 0;
+  int tid = 0;
+};
+bool ReadWait(ThreadName thread, image::Registers& registers, const Moment& stopped,
+              const Peek& peek, Waits& waits);
+
 Result<Waits> ReadWaits(const std::string& images, const Moment& stopped, const Peek& peek);
 
 // Writes what is left of each time-out. `outside` maps pids inside to pids on the host.

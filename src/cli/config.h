@@ -24,8 +24,10 @@ struct NodeConfig {
   std::string listen = "127.0.0.1:9000";  // as http/address.h reads it
   LogLevel log_level = LogLevel::kInfo;
   Nanos blocked_after = std::chrono::seconds(1);
+  Nanos freeze_after = std::chrono::seconds(1);
   Nanos idle_after = std::chrono::seconds(10);
   bool keep_awake = false;
+  uint64_t memory_budget = 0;  // bytes; 0: no limit
   int64_t max_instances = 1000;
   int64_t max_queue = 1000;
   int64_t kept_walls = 32;

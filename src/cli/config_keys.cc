@@ -30,6 +30,20 @@ Result<> SetCount(int64_t& member, const std::string& text, int64_t least) {
   return {};
 }
 
+Result<> SetSize(uint64_t& member, const std::string& text) {
+  constexpr std::string_view kUnits = "KMG";
+  uint64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  const size_t unit = rest == end ? std::string_view::npos : kUnits.find(*rest);
+  const bool has_unit = unit != std::string_view::npos && rest + 1 == end;
+  if (error != std::errc() || (rest != end && !has_unit) || (has_unit && number >= 1ULL << 30)) {
+    return Fail(Code::kInvalid, "'{}' is not a size (write one as 256M)", text);
+  }
+  member = has_unit ? number << (10 * (unit + 1)) : number;
+  return {};
+}
+
 Result<> SetSwitch(bool& member, const std::string& text) {
   if (text != "true" && text != "false") {
     return Fail(Code::kInvalid, "'{}' is neither true nor false", text);
@@ -106,7 +120,7 @@ Result<> SetAccount(std::string& member, const std::string& text) {
   return {};
 }
 
-const std::array<ConfigKey, 17> kKeys = {{
+const std::array<ConfigKey, 21> kKeys = {{
     {"data", Kind::kText, "DIR", "/var/lib/godwit", "/srv/godwit",
      "The folder that holds everything: functions, images, the journal and the node's key. One "
      "node "
@@ -125,12 +139,23 @@ const std::array<ConfigKey, 17> kKeys = {{
     {"blocked_after", Kind::kSpan, "DURATION", "1s", "500ms",
      "A call that has used no CPU and waits in every thread for so long is put away.",
      [](NodeConfig& c, const std::string& t) { return SetSpan(c.blocked_after, t); }},
+    {"freeze_after", Kind::kSpan, "DURATION", "1s", "10s",
+     "An instance that has had no call for so long is frozen: it keeps its memory, but not its "
+     "processor.",
+     [](NodeConfig& c, const std::string& t) { return SetSpan(c.freeze_after, t); }},
     {"idle_after", Kind::kSpan, "DURATION", "10s", "5m",
      "An instance that has had no call for so long is put away.",
      [](NodeConfig& c, const std::string& t) { return SetSpan(c.idle_after, t); }},
     {"keep_awake", Kind::kSwitch, "", "false", "true",
      "Put nothing away by itself; `godwit suspend` still does.",
      [](NodeConfig& c, const std::string& t) { return SetSwitch(c.keep_awake, t); }},
+    {"memory_budget", Kind::kText, "SIZE", "0", "256M",
+     "How much memory all instances together may hold, with K, M, G or nothing behind the number; "
+     "0 "
+     "is no limit. Before it is used up, room is made: the idle are put away first, then the "
+     "longest "
+     "waits. A start that does not fit waits for it.",
+     [](NodeConfig& c, const std::string& t) { return SetSize(c.memory_budget, t); }},
     {"max_instances", Kind::kCount, "N", "1000", "200",
      "Instances of one function, those put away among them, unless the function has a lower limit "
      "of "

@@ -14,7 +14,10 @@ namespace {
 
 Result<> Move(const Args& args, Shell& shell, std::string_view action) {
   const std::string id = args.Get("INSTANCE");
-  const auto done = shell.node.Post(AdminPath("instances", id) + "/" + std::string(action), {});
+  const std::string tier = args.Get("--tier");
+  const auto done = shell.node.Post(AdminPath("instances", id) + "/" + std::string(action) +
+                                        (tier.empty() ? "" : "?tier=" + PercentEncode(tier)),
+                                    {});
   if (!done) {
     Error why = done.error();
     if (why.code() == Code::kConflict && !why.ToString().ends_with(')'))
@@ -52,15 +55,19 @@ Verb SuspendVerb() {
           .details =
               "It comes back by itself when what it sleeps on is due or a call wants it, or by "
               "hand with `godwit resume`. An instance that cannot be put away goes on as it was, "
-              "and the error says what stands in the way.",
+              "and the error says what stands in the way.\n\n"
+              "With --tier it goes less far: frozen stays in memory without a processor, spilled "
+              "keeps its processes and has its memory on disk, disk (the default) keeps nothing.",
           .example = "godwit suspend i-3f9a0c51b2",
           .operands = {kInstance},
+          .flags = {{"--tier", "TIER", "how far: frozen, spilled or disk", false,
+                     "frozen spilled disk"}},
           .run = [](const Args& args, Shell& shell) { return Move(args, shell, "suspend"); }};
 }
 
 Verb ResumeVerb() {
   return {.name = "resume",
-          .brief = "Bring an instance back from disk, to where it was",
+          .brief = "Bring an instance back, to where it was",
           .example = "godwit resume i-3f9a0c51b2",
           .operands = {kInstance},
           .run = [](const Args& args, Shell& shell) { return Move(args, shell, "resume"); }};

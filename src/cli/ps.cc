@@ -6,6 +6,7 @@
 #include "cli/human.h"
 #include "cli/json_text.h"
 #include "cli/output.h"
+#include "cli/paths.h"
 #include "cli/verbs.h"
 
 namespace godwit::cli {
@@ -14,7 +15,7 @@ namespace {
 constexpr size_t kWideTerminal = 140;  // columns that hold a whole request id and a reason
 
 Colour ColourOf(std::string_view state) {
-  if (state == "SUSPENDED") return Colour::kCyan;
+  if (state == "SUSPENDED" || state == "SPILLED") return Colour::kCyan;
   if (state == "BUSY") return Colour::kGreen;
   if (state == "LOST") return Colour::kRed;
   if (state == "STOPPED") return Colour::kDim;
@@ -39,7 +40,29 @@ std::vector<Cell> RowOf(const boost::json::object& instance, WallTime now, bool 
           {OrDash(Str(instance, "reason"))}};
 }
 
-Result<> Run(const Args&, Shell& shell) {
+// What the node knows of one instance, and the rule that decided where it is.
+Result<> Why(const std::string& id, Shell& shell) {
+  GODWIT_TRY(const auto value, shell.node.Get(AdminPath("instances", id)));
+  const auto* object = value.if_object();
+  const auto* why = object == nullptr ? nullptr : Member(*object, "why");
+  if (why == nullptr) {
+    return Fail(Code::kConflict, "instance '{}' has ended: nothing is decided about it", id);
+  }
+  if (shell.out.json()) {
+    shell.out.Show(*why);
+    return {};
+  }
+  Table table{{"FACT", "VALUE"}, {}};
+  table.rows.push_back({{"state"}, {Str(*object, "state"), ColourOf(Str(*object, "state"))}});
+  for (const auto& [name, fact] : *why) {
+    table.rows.push_back({{std::string(name)}, {Str(*why, name)}});
+  }
+  shell.out.Show(table);
+  return {};
+}
+
+Result<> Run(const Args& args, Shell& shell) {
+  if (args.Has("--why")) return Why(args.Get("--why"), shell);
   GODWIT_TRY(const auto value, shell.node.Get("/godwit/v1/instances"));
   if (!value.is_array()) {
     return Fail(Code::kUnavailable, "'{}' does not answer as a Godwit node does",
@@ -74,9 +97,12 @@ Verb PsVerb() {
       .brief = "List the instances: state, memory, image on disk, when they wake and why they wait",
       .details =
           "STARTING: its walls go up and its runtime starts. READY: waits for a call. BUSY: runs "
-          "one. BLOCKED: its call waits for something. SUSPENDED: on disk, with no process and no "
-          "memory. RESUMING: on its way back. STOPPED: ended. LOST: gone without an image.",
+          "one. BLOCKED: its call waits for something. FROZEN: in memory, without a processor. "
+          "SPILLED: its processes wait, their memory is on disk. SUSPENDED: on disk, with no "
+          "process and no memory. RESUMING: on its way back. STOPPED: ended. LOST: gone without an "
+          "image.",
       .example = "godwit ps",
+      .flags = {{"--why", "INSTANCE", "what is known of this one, and why it is where it is"}},
       .run = Run};
 }
 

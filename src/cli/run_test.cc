@@ -58,10 +58,14 @@ It comes back by itself when what it sleeps on is due or a call wants it, or by 
 resume`. An instance that cannot be put away goes on as it was, and the error says what stands in
 the way.
 
+With --tier it goes less far: frozen stays in memory without a processor, spilled keeps its
+processes and has its memory on disk, disk (the default) keeps nothing.
+
 Operands:
   INSTANCE  its id, as `godwit ps` shows it
 
 Flags:
+  --tier TIER     how far: frozen, spilled or disk
   --json          print the result as JSON
   --endpoint URL  the node to talk to; else GODWIT_ENDPOINT, else http://127.0.0.1:9000
   --help          show this text

@@ -303,6 +303,24 @@ TEST(MoveTest, SuspendAndResumeTellWhatChanged) {
   EXPECT_EQ(shell.asked[0], "POST /godwit/v1/instances/i-1/suspend");
 }
 
+TEST(MoveTest, ATierIsAskedFor) {
+  TestShell shell;
+  shell.Answers("POST /godwit/v1/instances/i-1/suspend?tier=spilled", 200, kReport);
+  EXPECT_EQ(shell.Type({"suspend", "--tier", "spilled", "i-1"}).exit, 0);
+}
+
+TEST(PsTest, WhyIsATableOfFacts) {
+  TestShell shell;
+  shell.Answers("GET /godwit/v1/instances/i-1", 200,
+                R"({"instance":"i-1","state":"SPILLED","why":{"belongs":"spilled","why":"so"}})");
+  EXPECT_EQ(shell.Type({"ps", "--why", "i-1"}).out,
+            "FACT     VALUE\nstate    SPILLED\nbelongs  spilled\nwhy      so\n");
+  EXPECT_EQ(shell.Type({"ps", "--why", "i-1", "--json"}).out,
+            "{\"belongs\":\"spilled\",\"why\":\"so\"}\n");
+  shell.Answers("GET /godwit/v1/instances/i-2", 200, R"({"instance":"i-2","state":"STOPPED"})");
+  EXPECT_THAT(shell.Type({"ps", "--why", "i-2"}).err, HasSubstr("has ended"));
+}
+
 TEST(MoveTest, ARefusalSaysWhatStandsInTheWayOnce) {
   TestShell shell;
   shell.Answers(

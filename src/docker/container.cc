@@ -102,6 +102,7 @@ class Container final : public sandbox::Sandbox {
   }
   asio::awaitable<Result<>> Hold(uint64_t, Fd) override { co_return NotHere("hand to hold it"); }
   asio::awaitable<Result<>> LetGo(uint64_t) override { co_return Result<>{}; }
+  asio::awaitable<Result<>> MayFreeze() override { co_return NotHere("freezer of the node's"); }
   asio::awaitable<Result<Fd>> MakeSocket() override { co_return NotHere("sockets to be made"); }
   asio::awaitable<Result<int>> Find(int inside) override {
     if (inside == kInside && !ended_) co_return pid_;

@@ -66,7 +66,7 @@ bool Crew::Serve() {
   while (!queue_.empty() && !ready_.empty()) {
     Instance* instance = ready_.back();
     ready_.pop_back();
-    if (instance->state() != State::kReady || instance->moving() || !instance->idle()) continue;
+    if (!instance->ReadyForCall()) continue;
     PendingCall call = std::move(queue_.front());
     queue_.pop_front();
     instance->Assign(std::move(call));
@@ -142,7 +142,8 @@ asio::awaitable<Result<Instance*>> Crew::Awaken() {
   for (const auto& instance : instances_) {
     const State state = instance->state();
     if (!instance->moving() &&
-        (state == State::kReady || state == State::kBusy || state == State::kBlocked))
+        (state == State::kReady || state == State::kBusy || state == State::kBlocked ||
+         state == State::kFrozen || state == State::kSpilled))
       co_return instance.get();
   }
   Start();
@@ -218,7 +219,8 @@ void Crew::WantsCall(Instance& instance) {
     return;
   }
   std::erase(ready_, &instance);
-  ready_.push_back(&instance);
+  // Who has to be thawed first is the last choice.
+  ready_.insert(instance.state() == State::kReady ? ready_.end() : ready_.begin(), &instance);
   changed_.cancel();
   Serve();
 }

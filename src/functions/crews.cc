@@ -5,10 +5,10 @@ namespace godwit::functions {
 namespace asio = boost::asio;
 
 std::shared_ptr<Crew> Crews::Make(const Function& function) {
-  auto crew = std::make_shared<Crew>(work_, function, [this] {
+  auto crew = std::make_shared<Crew>(work_, function, [this, name = function.spec.name] {
     int starting = 0;
     for (const auto& one : crews_) starting += one->starting();
-    return starting < work_.settings.max_starting;
+    return starting < work_.settings.max_starting && room_.MayStart(name);
   });
   crews_.push_back(crew);
   return crew;
@@ -23,6 +23,7 @@ Instance* Crews::Find(const InstanceId& id) const {
 
 void Crews::Tick() {
   for (const auto& crew : crews_) crew->Tick();
+  room_.Tick();
   for (auto crew = crews_.begin(); crew != crews_.end();) {
     if ((*crew)->empty() && (*crew)->queued() == 0 && crew->use_count() == 1) {
       static_cast<void>(gate_.Spawn(End(std::move(*crew))));

@@ -9,12 +9,16 @@
 
 #include "base/gate.h"
 #include "functions/crew.h"
+#include "functions/room.h"
 
 namespace godwit::functions {
 
 class Crews {
  public:
-  explicit Crews(Workplace& workplace) : work_(workplace), gate_(workplace.executor) {}
+  explicit Crews(Workplace& workplace)
+      : work_(workplace),
+        room_(workplace, [this](const auto& each) { ForEach(each); }),
+        gate_(workplace.executor) {}
 
   // It ends when nobody else holds it and its last instance is gone.
   std::shared_ptr<Crew> Make(const Function& function);
@@ -39,6 +43,7 @@ class Crews {
 
   Workplace& work_;
   std::vector<std::shared_ptr<Crew>> crews_;
+  Room room_;
   Gate gate_;
 };
 

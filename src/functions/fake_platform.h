@@ -155,7 +155,11 @@ class FakePlatform : public Platform {
   }
 
   std::vector<InstanceView> Instances() const override { return instances; }
-  Awaitable<MoveReport> Suspend(InstanceId id) override {
+  Result<placement::Facts> Why(const InstanceId& id) const override {
+    if (why.empty()) return Fail(Code::kNotFound, "there is no instance '{}'", id.text);
+    return why;
+  }
+  Awaitable<MoveReport> Suspend(InstanceId id, Tier) override {
     did.push_back("suspend " + id.text);
     co_return moved;
   }
@@ -163,6 +167,7 @@ class FakePlatform : public Platform {
     did.push_back("resume " + id.text);
     co_return moved;
   }
+  placement::Facts why;
   Awaitable<Diagnosis> Diagnose(std::string function) override {
     co_return Look(diagnoses, function);
   }

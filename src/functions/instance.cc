@@ -111,6 +111,7 @@ InstanceView Instance::View() const {
   view.state = state();
   if (call_) view.request = call_->invocation.id;
   if (sandbox_) view.memory_bytes = sandbox_->cgroup().MemoryBytes();
+  if (state() == State::kSpilled) view.image_bytes = spilled_bytes_;
   if (state() == State::kSuspended || state() == State::kResuming) {
     view.image_bytes = kept_ ? kept_->image_bytes : 0;
     if (kept_ && kept_->facts.deadline) {
@@ -118,8 +119,7 @@ InstanceView Instance::View() const {
                       (*kept_->facts.deadline - workplace_.InstanceClock(clock_offset_));
     }
   }
-  const bool away =
-      state() == State::kSuspended || state() == State::kResuming || state() == State::kFrozen;
+  const bool away = state() == State::kSuspended || state() == State::kResuming || IsPaused();
   view.reason = obstacle_.empty() ? reason_
                                   : fmt::format("{}; not {}: {}", reason_,
                                                 away ? "brought back" : "put away", obstacle_);
@@ -132,7 +132,7 @@ InstanceView Instance::View() const {
 }
 
 bool Instance::Rests() const {
-  return (state() == State::kSuspended || state() == State::kFrozen) && !call_ && !moving_ &&
+  return (state() == State::kSuspended || IsPaused()) && !call_ && !moving_ &&
          workplace_.clock.Steady() >= try_again_at_;
 }
 
@@ -179,15 +179,9 @@ asio::awaitable<void> Instance::Discard() {
 
 // By itself: not if as many are on their way already, but at one of the next looks.
 void Instance::PutAway(const char* reason) {
-  if (workplace_.settings.keep_awake || workplace_.suspending >= kSideBySide ||
-      workplace_.clock.Steady() < try_again_at_) {
-    return;
-  }
-  static_cast<void>(
-      gate_.Spawn([](Instance* self, State seen, const char* why) -> asio::awaitable<void> {
-        if (self->state() != seen) co_return;  // it was given a callback meanwhile
-        static_cast<void>(co_await self->Suspend(why));
-      }(this, state(), reason)));
+  if (workplace_.settings.keep_awake || workplace_.suspending >= kSideBySide) return;
+  if (workplace_.clock.Steady() < try_again_at_) return SpillInstead(reason);
+  static_cast<void>(gate_.Spawn(GoWhereItBelongs(state(), reason)));
 }
 
 // Ten times a second, so everything here is one cheap look.
@@ -208,9 +202,17 @@ void Instance::Tick() {
     Stop("did not initialise in time", Error(Code::kTimeout, failed_start_->message));
     return;
   }
+  if (IsPaused()) return;
+  if (state() == State::kFrozen || state() == State::kSpilled) return TickAway(now);
   if (state() == State::kReady) {
-    if (!call_ && now - still_since_ >= kAtRest) PrepareMove();
-    if (!call_ && now - still_since_ >= settings.idle_after) PutAway("idle");
+    if (call_) return;
+    if (now - still_since_ >= kAtRest) PrepareMove();
+    if (now - still_since_ >= settings.idle_after) {
+      PutAway("idle");
+    } else if (now - still_since_ >= settings.freeze_after && !settings.keep_awake &&
+               !sandbox_->pauses()) {
+      FreezeIdle();
+    }
     return;
   }
   if (state() != State::kBusy && state() != State::kBlocked) return;
@@ -221,6 +223,7 @@ void Instance::Tick() {
   if (cpu != cpu_seen_) {
     cpu_seen_ = cpu;
     still_since_ = now;
+    looked_ = false;
     if (state() == State::kBlocked) {
       StartClock(now);
       reason_ = "runs again";
@@ -304,8 +307,10 @@ asio::awaitable<void> Instance::TearWallsDown() {
   criu_.Drop();
   if (endpoint_) co_await endpoint_->Close();
   endpoint_.reset();
+  if (memory_) co_await memory_->Close();
   if (sandbox_) co_await sandbox_->Destroy();
   co_await missing_.Drop();
+  memory_.reset();
   sandbox_.reset();
 }
 

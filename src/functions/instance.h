@@ -29,6 +29,7 @@
 #include "functions/running_log.h"
 #include "functions/runtime_port.h"
 #include "functions/schema.h"
+#include "functions/spilled_memory.h"
 #include "functions/template.h"
 #include "functions/workplace.h"
 
@@ -59,7 +60,8 @@ Nanos ClockOffset(const InstanceFacts& facts, const Workplace& workplace);
 class Owner {
  public:
   virtual ~Owner() = default;
-  // READY and without a call: the owner may Assign() one before it returns.
+  // Without a call, and READY, or FROZEN or SPILLED (Instance::ReadyForCall): the owner may
+  // Assign() one before it returns.
   virtual void WantsCall(Instance& instance) = 0;
   // STOPPED or LOST; to be closed and destroyed, but not from within this call.
   virtual void HasEnded(Instance& instance) = 0;
@@ -128,6 +130,18 @@ class Instance final : public RuntimeCalls {
   boost::asio::awaitable<Result<MoveReport>> Suspend(std::string reason, bool wake_at_once = false);
   // Brings it back. kConflict if it is not SUSPENDED.
   boost::asio::awaitable<Result<MoveReport>> Resume(std::string reason);
+  // Puts it into FROZEN or SPILLED, and brings it back from there, whole (instance_tiers.cc).
+  boost::asio::awaitable<Result<MoveReport>> PutInto(Tier tier, std::string reason);
+  boost::asio::awaitable<Result<MoveReport>> TakeBack(std::string reason);
+  // What a governor has to know of it, and what it made of that, for people.
+  placement::Candidate AsCandidate() const;
+  placement::Facts Why() const;
+  // Memory is wanted: goes where it belongs now. False if it stays where it is.
+  bool GiveWay();
+  // Whether it could still give memory back by itself.
+  bool IsAwake() const;
+  // Whether it can be given a call now; one that is FROZEN or SPILLED runs again for it.
+  bool ReadyForCall();
   // Dumps it without putting it away, to see whether it can be.
   boost::asio::awaitable<Result<Diagnosis>> Try();
   // Ends it: its call fails with `why`.
@@ -156,6 +170,24 @@ class Instance final : public RuntimeCalls {
   friend class Suspension;
   friend class Resumption;
 
+  // By the engine whose container it is.
+  bool IsPaused() const { return state() == State::kFrozen && sandbox_ && sandbox_->pauses(); }
+  State StateBehind() const;
+  bool CanPutInto(Tier tier) const;
+  boost::asio::awaitable<Result<>> FreezeAll();
+  Result<> Thaw();
+  boost::asio::awaitable<Result<>> SpillAll();
+  boost::asio::awaitable<Result<>> MakeWhole();
+  boost::asio::awaitable<void> WatchFrozen();
+  void MemoryBroken(const std::string& why);
+  void RunAgain(const char* reason);
+  void FreezeIdle();
+  void TickAway(SteadyTime now);
+  void SpillInstead(const char* reason);
+  void NoteCost(Tier tier, const MoveReport& report);
+  void NoteAssigned();
+  placement::Rules Rules() const;
+  boost::asio::awaitable<void> GoWhereItBelongs(State seen, std::string reason);
   boost::asio::awaitable<void> RunStart();
   boost::asio::awaitable<void> RunClone();
   boost::asio::awaitable<Result<>> BringCloneIn();
@@ -219,6 +251,17 @@ class Instance final : public RuntimeCalls {
   MissingPages missing_;
 
   std::unique_ptr<sandbox::Sandbox> sandbox_;
+  std::unique_ptr<SpilledMemory> memory_;  // once it was SPILLED
+  uint64_t spilled_bytes_ = 0;
+  std::vector<checkpoint::Timeout> timeouts_;  // to be written when it is thawed
+  bool refused_ = false;                       // CRIU did not take it, when it was asked last
+  placement::Costs costs_;
+  placement::Learnt between_calls_{Nanos(0)};
+  SteadyTime assigned_{};  // its last call
+  SteadyTime spilled_at_{};
+  std::optional<SteadyTime> wakes_;  // of the wait that it is in
+  bool looked_ = false;              // wakes_ is known, as far as it can be
+  SteadyTime spill_again_at_{};      // after a spill that failed
   std::unique_ptr<RuntimeEndpoint> endpoint_;
   sandbox::Process process_;
   std::optional<std::pair<int, int>>

@@ -21,6 +21,7 @@ std::string ErrorObject(const RequestId& id, const std::string& type, const std:
 
 void Instance::Assign(PendingCall call) {
   call_ = std::move(call);
+  NoteAssigned();
   delivered_ = false;
   awake_before_ = Nanos(0);
   clock_stands_ = true;
@@ -112,8 +113,8 @@ asio::awaitable<Result<RuntimeCalls::Next>> Instance::AwaitNext() {
   }
   // One that was put away after its answer may have got its next call before it asks for it.
   const bool has_next = call_ && !delivered_ && state() == State::kBusy;
-  if (!has_next &&
-      (state() == State::kStarting || state() == State::kBusy || state() == State::kBlocked)) {
+  if (!has_next && (state() == State::kStarting || state() == State::kBusy ||
+                    state() == State::kBlocked || (state() == State::kSpilled && !call_))) {
     reason_ = state() == State::kStarting ? "initialised" : "answered";
     GODWIT_CO_TRY(life_.Move(State::kReady, reason_));
     still_since_ = workplace_.clock.Steady();
@@ -192,6 +193,7 @@ void Instance::Finish(Outcome outcome, const std::string& said) {
   delivered_ = false;
   // What stood in the way of a suspension may have gone with the call.
   failures_ = 0;
+  refused_ = false;
   obstacle_.clear();
   try_again_at_ = SteadyTime{};
   outcome.id = call.invocation.id;

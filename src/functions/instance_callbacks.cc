@@ -60,7 +60,9 @@ asio::awaitable<Result<>> Instance::AwaitCallback(CallbackRef callback) {
   callbacks_taken_ = std::max(callbacks_taken_, callback.number + 1);
   // It is about to run: until it was seen to wait again it is not put away.
   still_since_ = workplace_.clock.Steady();
-  if (state() == State::kBlocked) {
+  if (state() == State::kSpilled || state() == State::kFrozen) {
+    RunAgain("a callback came");
+  } else if (state() == State::kBlocked) {
     StartClock(still_since_);
     reason_ = "a callback came";
     GODWIT_CO_TRY(life_.Move(State::kBusy, reason_));

@@ -284,8 +284,7 @@ class Resumption {
 };
 
 asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
-  if (state() == State::kFrozen && sandbox_->pauses())
-    co_return co_await UnpauseContainer(std::move(reason));
+  if (IsPaused()) co_return co_await UnpauseContainer(std::move(reason));
   if (moving_ || ending_ || state() != State::kSuspended || !kept_) {
     co_return godwit::Fail(Code::kConflict, "instance '{}' is {} and cannot be resumed", id_.text,
                            moving_ ? "on its way to another state" : ToString(state()));
@@ -338,6 +337,7 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   static_cast<void>(life_.Move(call_ ? State::kBusy : State::kReady, std::move(reason)));
   report.took = workplace_.clock.Steady() - begun;
   LearnResumeCost(report.took - resumption.walls_took);
+  costs_.resume.Learn(report.took);
   report.memory_after = sandbox_->cgroup().MemoryBytes();
   const storage::BlobId image = kept_->image;
   due_ = waits ? SteadyTime{*kept_->facts.deadline - clock_offset_} : SteadyTime{};

@@ -341,7 +341,8 @@ void Instance::AllowForks() const {
 
 asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool wake_at_once) {
   if (sandbox_ && sandbox_->pauses()) co_return co_await PauseContainer(std::move(reason));
-  if (moving_ || ending_ || !MayMove(state(), State::kSuspended) || !alive_ ||
+  const bool away = state() == State::kFrozen || state() == State::kSpilled;
+  if (moving_ || ending_ || (!away && !MayMove(state(), State::kSuspended)) || !alive_ ||
       (call_ && !delivered_)) {
     co_return godwit::Fail(Code::kConflict,
                            "instance '{}' is {} and cannot be put away now (try again when it is "
@@ -350,6 +351,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   }
   if (!workplace_.criu) {
     obstacle_ = "CRIU is not there (run `godwit doctor`)";
+    refused_ = true;
     try_again_at_ = SteadyTime{Nanos::max()};
     co_return godwit::Fail(Code::kUnsupported, "{}", obstacle_);
   }
@@ -363,6 +365,10 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   moving_ = true;
   while (tidying_) co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
   const SteadyTime begun = workplace_.clock.Steady();
+  if (const Result<> whole = co_await MakeWhole(); !whole) {
+    Settled();
+    co_return std::unexpected(whole.error());
+  }
   MoveReport report;
   report.memory_before = sandbox_->cgroup().MemoryBytes();
   Suspension suspension(*this);
@@ -377,6 +383,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
       checkpoint::EmptyDirectory(Staging());
       return WhatStoodInTheWay(done.error(), Pids());
     });
+    refused_ = done.error().code() == Code::kUnsupported;
     const auto refused = CannotSuspend(done.error().code(), std::move(why));
     if (suspension.runs_on && failures_ <= kMostChances) {
       try_again_at_ = {};
@@ -415,6 +422,8 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   }
   failures_ = 0;
   PrepareMove();
+  refused_ = false;
+  costs_.suspend.Learn(report.took);
   resume_cost_ = std::max(resume_cost_, report.took * 3 / 2);  // what is large takes long both ways
   ScheduleWake();
   report.instance = View();
@@ -451,6 +460,10 @@ asio::awaitable<Result<Diagnosis>> Instance::Try() {
   });
   moving_ = true;
   while (tidying_) co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+  if (const Result<> whole = co_await MakeWhole(); !whole) {
+    Settled();
+    co_return std::unexpected(whole.error());
+  }
   const SteadyTime begun = workplace_.clock.Steady();
   Suspension suspension(*this);
   Result<> done = co_await suspension.HoldConnections();

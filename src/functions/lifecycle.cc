@@ -15,6 +15,11 @@ std::string_view ToString(State state) {
   return "UNKNOWN";
 }
 
+State StateOf(Tier tier) {
+  if (tier == Tier::kFrozen) return State::kFrozen;
+  return tier == Tier::kSpilled ? State::kSpilled : State::kSuspended;
+}
+
 bool MayMove(State from, State to) {
   using enum State;
   if (to == kStopped || to == kLost) return from != kStopped && from != kLost;
@@ -22,13 +27,16 @@ bool MayMove(State from, State to) {
     case kStarting:
       return to == kReady;
     case kReady:
-      return to == kBusy || to == kSuspended || to == kFrozen;
+      return to == kBusy || to == kFrozen || to == kSpilled || to == kSuspended;
     case kBusy:
-      return to == kReady || to == kBlocked || to == kSuspended || to == kFrozen;
+      return to == kReady || to == kBlocked || to == kFrozen || to == kSpilled || to == kSuspended;
     case kBlocked:
-      return to == kBusy || to == kReady || to == kSuspended || to == kFrozen;
+      return to == kBusy || to == kReady || to == kFrozen || to == kSpilled || to == kSuspended;
+    case kSpilled:  // first it is brought back to where it was
+      return to == kReady || to == kBusy || to == kBlocked;
+    case kFrozen:  // the same; kResuming: a container
+      return to == kReady || to == kBusy || to == kBlocked || to == kResuming;
     case kSuspended:
-    case kFrozen:
       return to == kResuming;
     case kResuming:  // kSuspended, kFrozen: it could not be brought back, and is still good
       return to == kReady || to == kBusy || to == kSuspended || to == kFrozen;

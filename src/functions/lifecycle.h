@@ -3,14 +3,16 @@
 // The life of an instance, as one table.
 //
 //   STARTING -> READY <-> BUSY -> BLOCKED -> SUSPENDED <-> RESUMING -> BUSY or READY
-//   READY, BUSY, BLOCKED -> FROZEN <-> RESUMING   (a container that the Docker Engine pauses)
+//   READY, BUSY, BLOCKED <-> FROZEN, SPILLED -> SUSPENDED
+//   FROZEN <-> RESUMING   (a container that the Docker Engine pauses)
 //   any -> STOPPED (on purpose, or the function ended) or LOST (with the node that ran it, or a
 //   broken image)
 //
-// READY, BUSY and BLOCKED may be suspended: a ready one because it is idle, a busy one by hand, a
-// blocked one because it waits. Nothing changes state but through Lifecycle::Move, and every move
-// is handed to the observer, who journals it. Threads: the loop. Failure: a move that the table
-// lacks is kInternal and changes nothing.
+// READY, BUSY and BLOCKED may be put away: a ready one because it is idle, a busy one by hand, a
+// blocked one because it waits. There are three tiers of that, docs/tiers.md has what each costs.
+// Nothing changes state but through Lifecycle::Move, and every move is handed to the observer, who
+// journals it. Threads: the loop. Failure: a move that the table lacks is kInternal and changes
+// nothing.
 #include <functional>
 #include <string>
 #include <string_view>
@@ -18,6 +20,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/ids.h"
+#include "placement/tier.h"
 
 namespace godwit::functions {
 
@@ -30,7 +33,8 @@ namespace godwit::functions {
   X(kResuming, "RESUMING", "on its way back from disk")             \
   X(kStopped, "STOPPED", "ended")                                   \
   X(kLost, "LOST", "gone without an image to bring it back from")   \
-  X(kFrozen, "FROZEN", "stopped as it is, in memory")
+  X(kFrozen, "FROZEN", "in memory, without a processor")            \
+  X(kSpilled, "SPILLED", "its processes wait, their memory is on disk")
 
 enum class State {
 #define X(name, text, meaning) name,
@@ -39,6 +43,10 @@ enum class State {
 };
 
 std::string_view ToString(State state);
+
+using placement::Tier;
+State StateOf(Tier tier);  // where it is put away
+
 bool MayMove(State from, State to);
 
 struct Transition {

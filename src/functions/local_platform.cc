@@ -110,7 +110,12 @@ class Local final : public LocalPlatform {
   }
 
   std::vector<InstanceView> Instances() const override;
-  asio::awaitable<Result<MoveReport>> Suspend(InstanceId id) override;
+  Result<placement::Facts> Why(const InstanceId& id) const override {
+    const Instance* instance = crews_.Find(id);
+    if (instance == nullptr) return std::unexpected(NoSuchInstance(id));
+    return instance->Why();
+  }
+  asio::awaitable<Result<MoveReport>> Suspend(InstanceId id, Tier tier) override;
   asio::awaitable<Result<MoveReport>> Resume(InstanceId id) override;
   asio::awaitable<Result<Diagnosis>> Diagnose(std::string function) override;
   asio::awaitable<Result<LogText>> Logs(std::string function, LogRange asked) override;
@@ -260,15 +265,19 @@ std::vector<InstanceView> Local::Instances() const {
   return views;
 }
 
-asio::awaitable<Result<MoveReport>> Local::Suspend(InstanceId id) {
+asio::awaitable<Result<MoveReport>> Local::Suspend(InstanceId id, Tier tier) {
   Instance* instance = crews_.Find(id);
   if (instance == nullptr) co_return std::unexpected(NoSuchInstance(id));
-  co_return co_await instance->Suspend("by hand");
+  co_return tier == Tier::kDisk ? co_await instance->Suspend("by hand")
+                                : co_await instance->PutInto(tier, "by hand");
 }
 
 asio::awaitable<Result<MoveReport>> Local::Resume(InstanceId id) {
   Instance* instance = crews_.Find(id);
   if (instance == nullptr) co_return std::unexpected(NoSuchInstance(id));
+  const State state = instance->state();
+  if (state == State::kFrozen || state == State::kSpilled)
+    co_return co_await instance->TakeBack("by hand");
   co_return co_await instance->Resume("by hand");
 }
 

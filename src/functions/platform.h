@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "functions/lifecycle.h"
 #include "functions/model.h"
+#include "placement/governor.h"
 
 namespace godwit::functions {
 
@@ -114,7 +115,9 @@ class Platform {
 
   // Instances.
   virtual std::vector<InstanceView> Instances() const = 0;  // by function, then id
-  virtual boost::asio::awaitable<Result<MoveReport>> Suspend(InstanceId id) = 0;
+  // What is known of an instance, and the rule that decided where it is.
+  virtual Result<placement::Facts> Why(const InstanceId& id) const = 0;
+  virtual boost::asio::awaitable<Result<MoveReport>> Suspend(InstanceId id, Tier tier) = 0;
   virtual boost::asio::awaitable<Result<MoveReport>> Resume(InstanceId id) = 0;
   virtual boost::asio::awaitable<Result<Diagnosis>> Diagnose(std::string function) = 0;
   // What the function's instances wrote, the newest last.

@@ -21,6 +21,7 @@
 #include "functions/lifecycle.h"
 #include "functions/runtime_port.h"
 #include "network/network.h"
+#include "placement/governor.h"
 #include "sandbox/sandbox.h"
 #include "storage/blobs.h"
 #include "storage/journal.h"
@@ -32,9 +33,12 @@ class Bakery;
 struct Settings {
   Nanos blocked_after =
       std::chrono::seconds(1);  // a busy instance that ran no instruction for so long is put away
+  Nanos freeze_after =
+      std::chrono::seconds(1);  // a ready instance without a call for so long is frozen
   Nanos idle_after =
       std::chrono::seconds(10);  // a ready instance without a call for so long is put away
   bool keep_awake = false;       // nothing is put away by itself
+  uint64_t memory_budget = 0;    // bytes that all instances together may hold; 0: no limit
   int max_instances = 1000;      // of a function
   size_t kept_walls = 32;        // of instances that are put away: see WallKeeper
   int max_starting = 4;          // at the same time, of the node
@@ -83,7 +87,9 @@ struct Workplace {
   std::function<void(const InstanceId&, SteadyTime, Nanos)> wake_at = {};
   std::function<void(const InstanceId&)> no_wake = {};
   network::Network* network = nullptr;  // none: functions have none
-  checkpoint::Pager* pager = nullptr;   // none: memory comes back before its process runs
+  // None: memory comes back before its process runs, and none is put away in place.
+  checkpoint::Pager* pager = nullptr;
+  placement::Pressure pressure = {};  // measured by Room
   // That one is put away and its walls stand; when it is wanted, if that is known. Set likewise.
   std::function<void(const InstanceId&, std::optional<SteadyTime>)> walls_stand = {};
   Nanos walls_cost = std::chrono::milliseconds(50);  // to build them anew: learnt

@@ -76,6 +76,8 @@ void RaiseFileLimit() {
 functions::Settings SettingsOf(const cli::NodeConfig& config) {
   functions::Settings settings;
   settings.blocked_after = config.blocked_after;
+  settings.freeze_after = config.freeze_after;
+  settings.memory_budget = config.memory_budget;
   settings.idle_after = config.idle_after;
   settings.keep_awake = config.keep_awake;
   settings.max_instances = static_cast<int>(config.max_instances);
@@ -254,11 +256,11 @@ class Node {
         [&moves](const functions::Transition& transition) { moves.Observe(transition); }};
     workplace.network = &network;
     const auto pager = checkpoint::Pager::Start();
-    if (pager && !std::getenv("GW_EAGER")) {
+    if (pager) {
       workplace.pager = pager->get();
     } else {
-      log_.Warning("memory comes back as a whole: {}",
-                   pager ? std::string() : pager.error().ToString());
+      log_.Warning("memory comes back as a whole, and none is put away in place: {}",
+                   pager.error().ToString());
     }
     functions::Containers containers(loop.get_executor(), pool, config_.docker_socket, StoreName(),
                                      directories, config_.data + "/starter");

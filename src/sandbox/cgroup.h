@@ -36,6 +36,14 @@ class Cgroup {
   Result<> SetMemoryLimit(uint64_t bytes) const;
   // With 0 nothing in it can start a process or thread any more; what is there goes on.
   Result<> SetPidsLimit(uint64_t pids) const;
+  // From now on nothing in it runs any more, until Thaw(), as AwaitFrozen() says. kUnsupported
+  // without a freezer; kTimeout if somebody in it cannot be stopped, then it is thawed.
+  Result<> Freeze() const;
+  Result<> AwaitFrozen() const;
+  Result<> Thaw() const;  // of one that is not frozen: nothing
+  // A file, and what written there thaws it: for who has to kill what is in it. None is needed
+  // where the frozen can die (version 2).
+  Result<Fd> OpenThaw() const;
   uint64_t MemoryBytes() const;  // charged now; 0 if it cannot be read
   // The most that was ever charged since it was made; 0 if the kernel does not tell (before 5.19).
   uint64_t MemoryPeakBytes() const;
@@ -53,7 +61,8 @@ class Cgroup {
   const std::string& Directory(std::string_view controller) const;
 
   bool unified_;
-  std::vector<std::string> directories_;  // one, or those of kControllers in order
+  // One, or those of kControllers in order, the last only if there is one.
+  std::vector<std::string> directories_;
 };
 
 class CgroupTree {

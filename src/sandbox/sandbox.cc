@@ -93,6 +93,17 @@ class NativeSandbox : public Sandbox {
     co_return Result<>{};
   }
 
+  asio::awaitable<Result<>> MayFreeze() override {
+    GODWIT_CO_TRY(const Fd thaw, cgroup_.OpenThaw());
+    if (thaw && !frozen_once_) {
+      Request request;
+      request.op = Op::kThaw;
+      GODWIT_CO_TRY(co_await control_->Ask(request, {}, {thaw.get()}));
+    }
+    frozen_once_ = true;
+    co_return Result<>{};
+  }
+
   Fd TakeListener() override { return std::move(listener_); }
   void OnExit(ExitHandler handler) override { control_->OnExit(std::move(handler)); }
   void OnEnd(std::function<void()> handler) override { control_->OnEnd(std::move(handler)); }
@@ -102,6 +113,7 @@ class NativeSandbox : public Sandbox {
   asio::awaitable<void> Destroy() override {
     co_await asio::this_coro::throw_if_cancelled(false);
     if (pid_ <= 0) co_return;
+    static_cast<void>(cgroup_.Thaw());
     co_await control_->Close();
     ::syscall(SYS_pidfd_send_signal, pidfd_.native_handle(), SIGKILL, nullptr, 0);
     // The pidfd is readable once init is dead, and init is dead once all of its namespace is.
@@ -132,6 +144,7 @@ class NativeSandbox : public Sandbox {
   asio::posix::stream_descriptor pidfd_;
   std::unique_ptr<Control> control_;
   Cgroup cgroup_;
+  bool frozen_once_ = false;  // init knows how to thaw it
   Fd listener_;
 };
 

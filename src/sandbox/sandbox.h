@@ -73,6 +73,8 @@ class Sandbox {
   // dead, should this process die.
   virtual boost::asio::awaitable<Result<>> Hold(uint64_t key, Fd fd) = 0;
   virtual boost::asio::awaitable<Result<>> LetGo(uint64_t key) = 0;
+  // Before cgroup().Freeze(): process 1 can thaw it, should it have to kill all inside.
+  virtual boost::asio::awaitable<Result<>> MayFreeze() = 0;
   // The listening socket at 127.0.0.1:kRuntimeApiPort; empty the second time.
   virtual Fd TakeListener() = 0;
   // Called for each process that init reaps.

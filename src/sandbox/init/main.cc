@@ -33,8 +33,12 @@ union Ancillary {
   char space[CMSG_SPACE(sizeof(int) * kMaxFds) + CMSG_SPACE(sizeof(ucred))];
 };
 
+int freezer = -1;
+
 // Exiting would close what is held before the kernel kills the rest of the namespace.
 void KillAll() {
+  // What is frozen does not die.
+  if (freezer >= 0) static_cast<void>(::write(freezer, "THAWED", 6));
   do {
     ::kill(-1, SIGKILL);
   } while (::waitpid(-1, nullptr, 0) > 0 || errno == EINTR);
@@ -141,6 +145,12 @@ void AnswerFind(pid_t pid) {
   Send(event, -1, pid);
 }
 
+void SendDone() {
+  Event event;
+  event.what = What::kDone;
+  Send(event);
+}
+
 struct Held {
   uint64_t key;
   int fd;
@@ -155,9 +165,7 @@ void AnswerHold(uint64_t key, int& fd) {
   }
   held[held_count++] = {key, fd};
   fd = -1;
-  Event event;
-  event.what = What::kDone;
-  Send(event);
+  SendDone();
 }
 
 void AnswerLetGo(uint64_t key) {
@@ -169,9 +177,7 @@ void AnswerLetGo(uint64_t key) {
     ::close(held[i].fd);
     held[i] = held[--held_count];
   }
-  Event event;
-  event.what = What::kDone;
-  Send(event);
+  SendDone();
 }
 
 // False when the node is gone.
@@ -210,6 +216,11 @@ bool AnswerOne(const Walls& walls) {
     AnswerFind(request.pid);
   } else if (request.op == Op::kHold && fd_count == 1) {
     AnswerHold(request.key, fds[0]);
+  } else if (request.op == Op::kThaw && fd_count == 1) {
+    if (freezer >= 0) ::close(freezer);
+    freezer = fds[0];
+    fds[0] = -1;
+    SendDone();
   } else if (request.op == Op::kLetGo) {
     AnswerLetGo(request.key);
   } else {

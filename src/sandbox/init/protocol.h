@@ -26,6 +26,7 @@ enum class Op : uint32_t {
   kFind = 4,        // the host's pid of process `pid`
   kHold = 5,        // fd: is kept as `key` until it is let go, or everything inside is dead
   kLetGo = 6,       // of `key`; of an unknown one: nothing
+  kThaw = 7,        // fd: a freezer.state, thawed before everything inside is killed
 };
 
 struct Request {
@@ -47,7 +48,7 @@ enum class What : uint32_t {
   kFound = 4,    // pid (inside); credentials: the host's
   kExited = 5,   // pid (inside), status as waitpid(2) gives it
   kFailed = 6,   // error, step: what a request or the set-up stumbled over
-  kDone = 7,     // kHold, kLetGo
+  kDone = 7,     // kHold, kLetGo, kThaw
 };
 
 struct Event {

@@ -1,0 +1,149 @@
+#include "functions/spilled_memory.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <future>
+
+#include "base/try.h"
+#include "checkpoint/calls.h"
+
+namespace godwit::functions {
+
+namespace asio = boost::asio;
+using checkpoint::PagerEvent;
+using checkpoint::SpaceId;
+
+SpilledMemory::SpilledMemory(Workplace& workplace, sandbox::Sandbox& walls,
+                             std::function<void(const std::string&)> broken)
+    : work_(workplace),
+      walls_(walls),
+      broken_(std::move(broken)),
+      self_(std::make_shared<SpilledMemory*>(this)),
+      changed_(workplace.executor, asio::steady_timer::time_point::max()),
+      gate_(workplace.executor) {}
+
+SpilledMemory::~SpilledMemory() {
+  *self_ = nullptr;
+  for (const auto& [space, key] : spaces_) work_.pager->Drop(space);
+}
+
+// On the pool, while the processes stand still.
+Result<> SpilledMemory::Hold(uint64_t key, Fd copy) {
+  std::promise<Result<>> held;
+  asio::post(work_.executor, [&] {
+    const auto begun = gate_.Spawn([](SpilledMemory* self, uint64_t number, Fd fd,
+                                      std::promise<Result<>>* word) -> asio::awaitable<void> {
+      word->set_value(co_await self->walls_.Hold(number, std::move(fd)));
+    }(this, key, std::move(copy), &held));
+    if (!begun) held.set_value(std::unexpected(begun.error()));
+  });
+  return held.get_future().get();
+}
+
+asio::awaitable<Result<SpilledMemory::Done>> SpilledMemory::Spill(std::vector<int> pids,
+                                                                  Nanos clock_offset) {
+  if (work_.pager == nullptr) co_return Fail(Code::kUnsupported, "this node has no pager");
+  if (!whole()) co_return Fail(Code::kBusy, "its memory is still on its way back");
+  filling_ = false;
+  spilling_ = true;
+  checkpoint::Spilled spilled;
+  const uint64_t first_key = last_key_ + 1;
+  const std::shared_ptr<SpilledMemory*> self = self_;
+  const auto done = co_await Offload(work_.pool, [&]() -> Result<> {
+    GODWIT_TRY(checkpoint::CheckCalls(pids));
+    const checkpoint::SpillRequest request{
+        pids,
+        clock_offset,
+        work_.directories.instances,
+        *work_.pager,
+        work_.entropy,
+        [&](Fd copy) { return Hold(++last_key_, std::move(copy)); },
+        [self, executor = work_.executor](PagerEvent event) {
+          auto shared = std::make_shared<PagerEvent>(std::move(event));
+          asio::post(executor, [self, shared] {
+            if (*self != nullptr) (*self)->Hear(std::move(*shared));
+          });
+        }};
+    return checkpoint::Spill(request, spilled);
+  });
+  spilling_ = false;
+  for (size_t i = 0; i < spilled.spaces.size(); ++i) spaces_[spilled.spaces[i]] = first_key + i;
+  std::vector<PagerEvent> early;
+  early.swap(early_);
+  for (PagerEvent& event : early) Hear(std::move(event));
+  if (!done) {
+    FillUp();
+    co_return std::unexpected(done.error());
+  }
+  co_return Done{spilled.bytes, spilled.stood_still};
+}
+
+void SpilledMemory::Hear(PagerEvent event) {
+  if (spilling_) {
+    early_.push_back(std::move(event));
+    return;
+  }
+  switch (event.kind) {
+    case PagerEvent::Kind::kForked:
+      static_cast<void>(gate_.Spawn(Adopt(event.space, std::move(event.copy))));
+      break;
+    case PagerEvent::Kind::kResident:
+    case PagerEvent::Kind::kGone:
+      static_cast<void>(gate_.Spawn(LetGo(event.space)));
+      break;
+    case PagerEvent::Kind::kBroken:
+      why_broken_ = event.reason;
+      changed_.cancel();
+      broken_(event.reason);
+      break;
+  }
+}
+
+asio::awaitable<void> SpilledMemory::Adopt(SpaceId space, Fd copy) {
+  const uint64_t key = ++last_key_;
+  spaces_[space] = key;
+  if (filling_) work_.pager->FillUp(space);
+  const auto held = co_await walls_.Hold(key, std::move(copy));
+  if (!held && held.error().code() != Code::kClosing)
+    broken_("the memory of a new process cannot be held: " + held.error().ToString());
+}
+
+// First by who survives this process: as long as somebody is served, nobody is to hold it alone.
+asio::awaitable<void> SpilledMemory::LetGo(SpaceId space) {
+  const auto found = spaces_.find(space);
+  if (found == spaces_.end()) co_return;
+  static_cast<void>(co_await walls_.LetGo(found->second));
+  work_.pager->Drop(space);
+  spaces_.erase(space);
+  changed_.cancel();
+}
+
+void SpilledMemory::FillUp() {
+  filling_ = true;
+  for (const auto& [space, key] : spaces_) work_.pager->FillUp(space);
+}
+
+asio::awaitable<Result<>> SpilledMemory::MakeWhole() {
+  FillUp();
+  while (!spaces_.empty() && why_broken_.empty())
+    co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+  if (!why_broken_.empty())
+    co_return Fail(Code::kCorrupt, "its memory cannot be brought back: {}", why_broken_);
+  co_return Result<>{};
+}
+
+uint64_t SpilledMemory::bytes_left() const {
+  uint64_t bytes = 0;
+  for (const auto& [space, key] : spaces_) {
+    if (const auto state = work_.pager->Look(space)) bytes += state->bytes_left;
+  }
+  return bytes;
+}
+
+asio::awaitable<void> SpilledMemory::Close() {
+  *self_ = nullptr;
+  co_await gate_.Drain();
+}
+
+}  // namespace godwit::functions

@@ -1,0 +1,71 @@
+#pragma once
+
+// The memory of one instance that was put away in place (checkpoint/spill.h), until it is whole
+// again.
+//
+// What the pager says on its own thread comes to the loop here; each userfaultfd is held by the
+// sandbox's process 1 as well, for as long as a page is missing. Threads: the loop. Lifetime:
+// within that of the sandbox; co_await Close() before the sandbox is destroyed, and destroyed after
+// it: only then is everybody dead who could read zeros. Failure: as Spill(); `broken` is called if
+// a page cannot be brought back: the processes are to be killed.
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/gate.h"
+#include "checkpoint/pager.h"
+#include "checkpoint/spill.h"
+#include "functions/workplace.h"
+#include "sandbox/sandbox.h"
+
+namespace godwit::functions {
+
+class SpilledMemory {
+ public:
+  SpilledMemory(Workplace& workplace, sandbox::Sandbox& walls,
+                std::function<void(const std::string&)> broken);
+  ~SpilledMemory();
+  SpilledMemory(const SpilledMemory&) = delete;
+  SpilledMemory& operator=(const SpilledMemory&) = delete;
+
+  struct Done {
+    uint64_t bytes = 0;  // that were put away
+    Nanos stood_still{};
+  };
+  // Puts the memory of `pids` away; it must be whole().
+  boost::asio::awaitable<Result<Done>> Spill(std::vector<int> pids, Nanos clock_offset);
+  // From now on the rest comes back when idle.
+  void FillUp();
+  // The same, and waits until it is there. kCorrupt if it cannot be.
+  boost::asio::awaitable<Result<>> MakeWhole();
+  bool whole() const { return spaces_.empty(); }
+  uint64_t bytes_left() const;  // still to come
+  // Nobody is listened to any more.
+  boost::asio::awaitable<void> Close();
+
+ private:
+  void Hear(checkpoint::PagerEvent event);
+  boost::asio::awaitable<void> Adopt(checkpoint::SpaceId space, Fd copy);
+  boost::asio::awaitable<void> LetGo(checkpoint::SpaceId space);
+  Result<> Hold(uint64_t key, Fd copy);
+
+  Workplace& work_;
+  sandbox::Sandbox& walls_;
+  std::function<void(const std::string&)> broken_;
+  std::map<checkpoint::SpaceId, uint64_t> spaces_;  // each with the key that it is held under
+  uint64_t last_key_ = 0;
+  bool filling_ = false;
+  bool spilling_ = false;
+  std::vector<checkpoint::PagerEvent> early_;  // told before Spill() has returned
+  std::string why_broken_;
+  std::shared_ptr<SpilledMemory*> self_;  // empty inside once it is destroyed
+  boost::asio::steady_timer changed_;
+  Gate gate_;
+};
+
+}  // namespace godwit::functions
