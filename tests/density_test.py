@@ -8,6 +8,7 @@ import socket
 import time
 
 import harness
+from harness import PLAIN
 
 CALLS = 12
 
@@ -26,7 +27,7 @@ def descriptors(node):
 
 
 class Away(harness.NodeCase):
-    flags = ("--kept-walls", "0", "--blocked-after", "300ms", "--idle-after", "400ms")
+    flags = (*PLAIN, "--kept-walls", "0", "--blocked-after", "300ms", "--idle-after", "400ms")
 
     def nothing_is_left(self, instances, before):
         harness.eventually(lambda: not init_processes(self.node), 20, "the end of all walls")
@@ -99,7 +100,7 @@ class Away(harness.NodeCase):
 
 
 class Kept(harness.NodeCase):
-    flags = ("--kept-walls", "2", "--blocked-after", "300ms", "--idle-after", "300ms")
+    flags = (*PLAIN, "--kept-walls", "2", "--blocked-after", "300ms", "--idle-after", "300ms")
 
     def test_those_that_are_wanted_soonest_keep_their_walls(self):
         self.node.deploy("one-of-many", "one-of-many", timeout=5)

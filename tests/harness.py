@@ -31,6 +31,8 @@ FUNCTIONS = ROOT / "tests" / "functions"
 EXAMPLES = ROOT / "examples"
 PREFIX = "godwit-system-"
 SKIPPED = 77
+# No templates: nothing runs or lies about but what the test has asked for.
+PLAIN = ("--prebake", "off")
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
 # Whether the program has the points of src/base/fault.h.

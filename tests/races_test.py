@@ -6,6 +6,7 @@ import time
 import unittest
 
 import harness
+from harness import PLAIN
 
 FOLDER = harness.FUNCTIONS / "races"
 
@@ -13,7 +14,7 @@ FOLDER = harness.FUNCTIONS / "races"
 class Races(unittest.TestCase):
 
     def test_deleted_while_it_is_put_away(self):
-        with harness.Node("--blocked-after", "300ms").start() as node:
+        with harness.Node(*PLAIN, "--blocked-after", "300ms").start() as node:
             payload = json.dumps({"seconds": 30, "ballast": "y" * (4 << 20)})
             event = node.home / "event.json"
             event.write_text(payload, encoding="ascii")
@@ -36,7 +37,7 @@ class Races(unittest.TestCase):
             harness.eventually(lambda: not node.ps(), what="the end of all")
 
     def test_it_ends_as_soon_as_it_is_back(self):
-        with harness.Node("--blocked-after", "300ms").start() as node:
+        with harness.Node(*PLAIN, "--blocked-after", "300ms").start() as node:
             code = node.home / "ends"
             code.mkdir()
             compiler = shutil.which("clang-19") or "cc"
@@ -56,7 +57,7 @@ class Races(unittest.TestCase):
 
     def test_more_was_accepted_than_may_wait(self):
         flags = ("--max-queue", "2", "--max-instances", "2", "--keep-awake")
-        with harness.Node(*flags).start() as node:
+        with harness.Node(*PLAIN, *flags).start() as node:
             node.deploy("holds", "races", "handler.hold", timeout=60)
             calls = []
             for _ in range(2):
@@ -69,7 +70,7 @@ class Races(unittest.TestCase):
                 self.assertEqual(node.result(call)["status"], "SUCCEEDED")
 
     def test_put_away_between_an_answer_and_the_next_question(self):
-        with harness.Node("--blocked-after", "300ms").start() as node:
+        with harness.Node(*PLAIN, "--blocked-after", "300ms").start() as node:
             code = node.home / "late"
             code.mkdir()
             shutil.copy(FOLDER / "late_asker.py", code / "bootstrap")

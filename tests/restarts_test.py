@@ -8,6 +8,7 @@ import time
 import unittest
 
 import harness
+from harness import PLAIN
 
 ASLEEP, AWAKE = 20, 5
 SECONDS = 25.0
@@ -44,7 +45,7 @@ class Leftovers:
 class Restart(unittest.TestCase, Leftovers):
 
     def test_twenty_asleep_and_five_at_work(self):
-        with harness.Node("--blocked-after", "300ms").start() as node:
+        with harness.Node(*PLAIN, "--blocked-after", "300ms").start() as node:
             node.deploy("sleeper", "marks", "handler.sleep")
             node.deploy("spinner", "marks", "handler.spin", timeout=120)
             event = '{"name":"sync asleep","seconds":%g}' % SECONDS
@@ -95,7 +96,7 @@ class Restart(unittest.TestCase, Leftovers):
 
     def test_stop_and_start(self):
         """SIGTERM: what waits is put away, callers are told, and all comes back."""
-        with harness.Node("--blocked-after", "300ms", "--idle-after", "300ms").start() as node:
+        with harness.Node(*PLAIN, "--blocked-after", "300ms", "--idle-after", "300ms").start() as node:
             node.deploy("sleeper", "marks", "handler.sleep")
             request = node.submit("sleeper", {"name": "event", "seconds": 8})
             caller = node.later("invoke", "sleeper", '{"name":"sync","seconds":8}')
@@ -152,7 +153,7 @@ class FaultPoints(unittest.TestCase, Leftovers):
                 done.result()
 
     def kill_under_an_event_call(self, point, attempt):
-        with harness.Node("--blocked-after", "200ms").start(fault=f"{point}:kill") as node:
+        with harness.Node(*PLAIN, "--blocked-after", "200ms").start(fault=f"{point}:kill") as node:
             node.deploy("marks", handler="handler.sleep")
             event = {"name": f"at {point}", "seconds": 2}
             sent = node.godwit("invoke", "marks", json.dumps(event), "--async")
@@ -174,7 +175,7 @@ class FaultPoints(unittest.TestCase, Leftovers):
             self.assertEqual(node.invoke("marks", {"name": "after", "seconds": 0})["name"], "after")
 
     def kill_under_an_idle_instance(self, point, count):
-        with harness.Node("--idle-after", "300ms").start(fault=f"{point}:kill") as node:
+        with harness.Node(*PLAIN, "--idle-after", "300ms").start(fault=f"{point}:kill") as node:
             node.deploy("marks", handler="handler.sleep")
             event = {"name": "first", "seconds": 0}
             self.assertEqual(node.invoke("marks", event)["count"], 1)
@@ -194,7 +195,7 @@ class Reboot(unittest.TestCase, Leftovers):
 
     def test_sleepers_are_on_time(self):
         """What only lives as long as the machine is gone: their time is read off the wall clock."""
-        with harness.Node("--blocked-after", "300ms").start() as node:
+        with harness.Node(*PLAIN, "--blocked-after", "300ms").start() as node:
             node.deploy("sleeper", "waits", "handler.sleep", timeout=30)
             node.deploy("poller", "waits", "handler.poll", timeout=30)
             requests = {name: node.submit(name, {"seconds": 12}) for name in ("sleeper", "poller")}

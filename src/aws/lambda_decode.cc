@@ -23,7 +23,7 @@ constexpr int kMaxConcurrency = 10000;
 constexpr size_t kMaxTags = 50;
 constexpr size_t kMaxSubnets = 16;
 constexpr size_t kMaxWarmUp = 16 << 10;  // bytes; it travels in the environment
-constexpr size_t kMaxImageUri = 1000;  // characters
+constexpr size_t kMaxImageUri = 1000;    // characters
 
 bool HasNoSpace(std::string_view text) { return text.find_first_of(" \t\r\n\v\f") == text.npos; }
 

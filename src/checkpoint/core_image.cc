@@ -51,6 +51,16 @@ Result<std::vector<image::Pstree>> ReadTree(const std::string& images) {
   return tree;
 }
 
+Result<int> HighestPid(const std::string& images) {
+  GODWIT_TRY(const std::vector<image::Pstree> tree, ReadTree(images));
+  uint32_t highest = 0;
+  for (const image::Pstree& process : tree) {
+    highest = std::max(highest, process.pid());
+    for (const uint32_t tid : process.threads()) highest = std::max(highest, tid);
+  }
+  return static_cast<int>(highest);
+}
+
 Result<> ChangeCore(const std::string& images, uint32_t tid,
                     const std::function<bool(image::Core&)>& change) {
   const std::string path = CorePath(images, tid);

@@ -19,6 +19,9 @@ inline constexpr int kX86 = 1;  // of Core::mtype
 // process that has ended and is not yet waited for may have none.
 Result<std::vector<image::Pstree>> ReadTree(const std::string& images);
 
+// Of all processes and threads in them.
+Result<int> HighestPid(const std::string& images);
+
 // Reads the image of thread `tid`, and writes it back if `change` returns true.
 Result<> ChangeCore(const std::string& images, uint32_t tid,
                     const std::function<bool(image::Core&)>& change);

@@ -108,6 +108,7 @@ class Container final : public sandbox::Sandbox {
     if (inside == kInside && !ended_) co_return pid_;
     co_return Fail(Code::kNotFound, "the container has no process {}", inside);
   }
+  asio::awaitable<Result<>> NumberFrom(int) override { co_return Result<>{}; }
   Fd TakeListener() override { return std::move(listener_); }
   void OnExit(ExitHandler handler) override { on_exit_ = std::move(handler); }
   // Who ends, ends as a process does.

@@ -51,7 +51,9 @@ asio::awaitable<Result<checkpoint::Worker>> CriuWorker::Start(sandbox::Sandbox& 
   GODWIT_CO_TRY(
       const sandbox::Process process,
       co_await walls.StartDriver(workplace_.criu.get(), Fd(pair[1]), {"criu", "swrk", "3"},
-                                 {.real_uid = uid_, .first_pid = first_pid}));
+                                 {.real_uid = uid_,
+                                  .first_pid = std::max(first_pid, sandbox::kFirstDriverPid),
+                                  .aside = first_pid == kForDump}));
   worker.process = Fd(static_cast<int>(::syscall(SYS_pidfd_open, process.outside, 0)));
   if (!worker.process) co_return FailErrno(errno, "cannot watch CRIU, process {}", process.outside);
   worker.pid = process.outside;

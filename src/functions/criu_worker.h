@@ -21,6 +21,7 @@ int FirstDriverPid(const InstanceFacts& facts);
 
 class CriuWorker {
  public:
+  static constexpr int kForDump = 0;     // instead of a pid: what it dumps has its pids already
   static constexpr int kMostReady = 16;  // of a node
   static constexpr Nanos kKeepReady = std::chrono::seconds(30);
 

@@ -55,7 +55,7 @@ Nanos Smoothed(Nanos before, Nanos took, Nanos least) {
 void Instance::PrepareMove() {
   if (!sandbox_ || sandbox_->pauses() || moving_ || ending_ || criu_.ready() || !workplace_.criu)
     return;
-  const int first_pid = kept_ ? FirstDriverPid(kept_->facts) : sandbox::kFirstDriverPid;
+  const int first_pid = kept_ ? FirstDriverPid(kept_->facts) : CriuWorker::kForDump;
   static_cast<void>(gate_.Spawn(criu_.Prepare(*sandbox_, first_pid)));
 }
 
@@ -147,6 +147,7 @@ class Resumption {
       if (!adopted) self_.log_line_.Error("{}", adopted.error().ToString());
     }
     const Result<int> outside = co_await self_.sandbox_->Find(facts_.pid);
+    static_cast<void>(co_await self_.sandbox_->NumberFrom(facts_.highest_pid + 1));
     self_.process_ = {facts_.pid, outside.value_or(0)};
     if (!outside) self_.alive_ = false;
   }

@@ -14,6 +14,7 @@
 #include "base/scope.h"
 #include "base/try.h"
 #include "checkpoint/clone.h"
+#include "checkpoint/core_image.h"
 #include "checkpoint/criu.h"
 #include "checkpoint/image.h"
 #include "checkpoint/inside.h"
@@ -93,7 +94,7 @@ class Suspension {
   asio::awaitable<Result<>> DumpAndKeep(bool leave_running) {
     co_await self_.missing_.AllThere();
     GODWIT_CO_TRY(const checkpoint::Worker worker,
-                  co_await self_.criu_.Take(*self_.sandbox_, sandbox::kFirstDriverPid));
+                  co_await self_.criu_.Take(*self_.sandbox_, CriuWorker::kForDump));
     co_return co_await Offload(work_.pool, [&]() -> Result<> {
       checkpoint::DumpRequest request{self_.process_.inside, sandbox::kImagesPath, self_.Staging(),
                                       leave_running};
@@ -278,7 +279,7 @@ class Suspension {
 
   Result<> ReadProcesses(InstanceFacts& facts, Nanos dumped) {
     const std::map<int, int> outside = checkpoint::InsidePids(self_.sandbox_->cgroup().Pids());
-    facts.highest_pid = outside.empty() ? facts.pid : outside.rbegin()->first;
+    GODWIT_TRY(facts.highest_pid, checkpoint::HighestPid(self_.Staging()));
     const auto peek = [&](int pid, uint64_t address, size_t size) -> std::optional<std::string> {
       const auto found = outside.find(pid);
       return found == outside.end() ? std::nullopt

@@ -57,6 +57,7 @@ class NativeSandbox : public Sandbox {
     Request request;
     request.op = Op::kStartDriver;
     request.next_pid = options.first_pid;
+    request.pid = options.aside ? 1 : 0;
     request.uid = options.real_uid;
     co_return co_await Start(request, "/", std::move(argv), {"PATH=/usr/sbin:/usr/bin"},
                              {program, channel.get()});
@@ -75,6 +76,15 @@ class NativeSandbox : public Sandbox {
     request.pid = inside;
     GODWIT_CO_TRY(const Answer answer, co_await control_->Ask(request, {}, {}));
     co_return answer.outside;
+  }
+
+  asio::awaitable<Result<>> NumberFrom(int pid) override {
+    Request request;
+    request.op = Op::kFind;
+    request.pid = 1;  // is always there
+    request.next_pid = pid;
+    GODWIT_CO_TRY(co_await control_->Ask(request, {}, {}));
+    co_return Result<>{};
   }
 
   asio::awaitable<Result<>> Hold(uint64_t key, Fd fd) override {

@@ -39,6 +39,7 @@ struct Program {
 struct DriverOptions {
   uint32_t real_uid = 0;            // it is root, but some calls look at the real user only
   int first_pid = kFirstDriverPid;  // its pid inside, and above: out of the way of what it restores
+  bool aside = false;  // what is started after it gets pids as if it had not been started
 };
 
 // What all sandboxes of a node share.
@@ -69,6 +70,8 @@ class Sandbox {
   virtual boost::asio::awaitable<Result<Fd>> MakeSocket() = 0;
   // The host's pid of a process inside; kNotFound.
   virtual boost::asio::awaitable<Result<int>> Find(int inside) = 0;
+  // From now on new processes inside get pids from `pid` on.
+  virtual boost::asio::awaitable<Result<>> NumberFrom(int pid) = 0;
   // Process 1 keeps a copy of `fd` as `key`, until it is let go of or until everything inside is
   // dead, should this process die.
   virtual boost::asio::awaitable<Result<>> Hold(uint64_t key, Fd fd) = 0;

@@ -213,6 +213,7 @@ bool AnswerOne(const Walls& walls) {
   } else if (request.op == Op::kMakeSocket) {
     AnswerSocket();
   } else if (request.op == Op::kFind) {
+    SetNextPid(walls.last_pid, request.next_pid);
     AnswerFind(request.pid);
   } else if (request.op == Op::kHold && fd_count == 1) {
     AnswerHold(request.key, fds[0]);

@@ -35,8 +35,10 @@ struct Request {
   uint32_t fd_count = 0;
   uint32_t argc = 0;
   uint32_t envc = 0;
-  int32_t pid = 0;         // kFind: in the sandbox's namespace
-  int32_t next_pid = 0;    // kStart...: new processes get pids from here on; 0: as they come
+  int32_t pid = 0;  // kFind: in the sandbox's namespace; kStartDriver: not 0, its pid is set aside
+  // kStart...: it gets a pid from here on; kFind: whoever is new from then on does. 0: as they
+  // come.
+  int32_t next_pid = 0;
   uint32_t max_files = 0;  // kStartFunction: RLIMIT_NOFILE
   uint64_t key = 0;        // kHold, kLetGo
 };

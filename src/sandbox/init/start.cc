@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace godwit::sandbox {
@@ -134,11 +135,11 @@ void FilterSystemCalls(int report) {
   Die(202, "start the program");
 }
 
-void SetNextPid(int last_pid, int32_t next) {
-  if (next <= 0 || last_pid < 0) return;
-  char text[16];
-  const int length = std::snprintf(text, sizeof text, "%d", next - 1);
-  static_cast<void>(::pwrite(last_pid, text, static_cast<size_t>(length), 0));
+// The pid that comes next, if nobody has it; 0 if it is not known.
+int32_t NextPid(int last_pid) {
+  char text[16] = {};
+  if (::pread(last_pid, text, sizeof text - 1, 0) <= 0) return 0;
+  return std::atoi(text) + 1;
 }
 
 pid_t Spawn(const Start& start, void (*become)(const Start&, int), const char** step) {
@@ -147,8 +148,12 @@ pid_t Spawn(const Start& start, void (*become)(const Start&, int), const char** 
     *step = "make a pipe";
     return -errno;
   }
+  // What the function starts meanwhile or later gets pids that go on from its own.
+  const bool aside = start.request->op == Op::kStartDriver && start.request->pid > 0;
+  const int32_t next = aside ? NextPid(start.last_pid) : 0;
   SetNextPid(start.last_pid, start.request->next_pid);
   const pid_t child = ::fork();
+  if (child > 0) SetNextPid(start.last_pid, next);
   if (child == 0) {
     sigset_t none;
     sigemptyset(&none);
@@ -175,6 +180,13 @@ pid_t Spawn(const Start& start, void (*become)(const Start&, int), const char** 
 }
 
 }  // namespace
+
+void SetNextPid(int last_pid, int32_t next) {
+  if (next <= 0 || last_pid < 0) return;
+  char text[16];
+  const int length = std::snprintf(text, sizeof text, "%d", next - 1);
+  static_cast<void>(::pwrite(last_pid, text, static_cast<size_t>(length), 0));
+}
 
 pid_t StartFunction(const Start& start, const char** step) {
   return Spawn(start, BecomeFunction, step);

@@ -26,5 +26,7 @@ struct Start {
 // to.
 pid_t StartFunction(const Start& start, const char** step);
 pid_t StartDriver(const Start& start, const char** step);
+// Whoever is started next gets a pid from `next` on; 0: as they come.
+void SetNextPid(int last_pid, int32_t next);
 
 }  // namespace godwit::sandbox
