@@ -96,7 +96,8 @@ class Restart(unittest.TestCase, Leftovers):
 
     def test_stop_and_start(self):
         """SIGTERM: what waits is put away, callers are told, and all comes back."""
-        with harness.Node(*PLAIN, "--blocked-after", "300ms", "--idle-after", "300ms").start() as node:
+        with harness.Node(*PLAIN, "--blocked-after", "300ms",
+                          "--idle-after", "300ms").start() as node:
             node.deploy("sleeper", "marks", "handler.sleep")
             request = node.submit("sleeper", {"name": "event", "seconds": 8})
             caller = node.later("invoke", "sleeper", '{"name":"sync","seconds":8}')
