@@ -172,8 +172,7 @@ class Resumption {
       if (self_.staged_) return Result<>{};
       checkpoint::EmptyDirectory(self_.Staging());
       const checkpoint::ImagePlaces places{self_.Staging(), self_.Temporary()};
-      // Not of clones yet: those of Node.js that start side by side have ended by SIGSEGV with it.
-      const bool late = work_.pager != nullptr && !self_.beginning_.clone_of;
+      const bool late = work_.pager != nullptr;
       auto fetched = self_.beginning_.clone_of
                          ? work_.bakery->Place(*self_.beginning_.clone_of, places, self_.uid_, late)
                          : checkpoint::FetchImage(work_.blobs, self_.kept_->image, places,
