@@ -53,6 +53,8 @@ struct RestoreRequest {
 };
 
 struct RestoreHooks {
+  // While CRIU prepares, before it makes processes. An error here ends the restore.
+  std::function<Result<>()> preparing;
   // If `late`: the userfaultfd of the process, whose ranges are not registered yet; it must be
   // served from here on. They are all registered.
   std::function<Result<>(Fd)> missing;

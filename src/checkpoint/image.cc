@@ -244,8 +244,13 @@ class Fetch {
       if (image.late) {
         GODWIT_TRY(Unpack(unpacker, first, left_out));
         GODWIT_TRY(CheckRanges(*image.late, manifest_.entries[left_out].bytes));
-        GODWIT_TRY(const Fd file, unpacker.MakeEmpty());
-        GODWIT_TRY(FillIn(file, image.late->needed, left_out));
+        GODWIT_TRY(Fd file, unpacker.MakeEmpty());
+        GODWIT_TRY(CheckNeeded(image.late->needed, manifest_.entries[left_out].bytes));
+        image.put_needed = [file = std::make_shared<Fd>(std::move(file)),
+                            needed = image.late->needed, &blobs = blobs_, id = id_,
+                            bond = std::string(bond_), begin = places_of_[left_out]] {
+          return PutNeeded(*file, needed, begin, blobs, id, bond);
+        };
         SetSource(image, left_out);
         done = left_out + 1;
       }
@@ -280,19 +285,25 @@ class Fetch {
                 place);
   }
 
-  Result<> FillIn(const Fd& file, const std::vector<Extent>& needed, size_t entry) const {
-    const uint64_t begin = places_of_[entry];
-    const uint64_t size = manifest_.entries[entry].bytes;
+  static Result<> CheckNeeded(const std::vector<Extent>& needed, uint64_t bytes) {
     for (const Extent& extent : needed) {
-      if (extent.bytes > size || extent.at > size - extent.bytes)
+      if (extent.bytes > bytes || extent.at > bytes - extent.bytes)
         return Fail(Code::kCorrupt, "the image's map of pages leads beyond them");
+    }
+    return {};
+  }
+
+  static Result<> PutNeeded(const Fd& file, const std::vector<Extent>& needed, uint64_t begin,
+                            storage::Blobs& blobs, const storage::BlobId& id,
+                            std::string_view bond) {
+    for (const Extent& extent : needed) {
       uint64_t at = extent.at;
       const auto write = [&](std::string_view bytes) {
         const uint64_t here = std::exchange(at, at + bytes.size());
         return WriteAt(file.get(), here, bytes);
       };
       GODWIT_TRY(
-          blobs_.Stream(id_, write, bond_, {begin + extent.at, begin + extent.at + extent.bytes}));
+          blobs.Stream(id, write, bond, {begin + extent.at, begin + extent.at + extent.bytes}));
     }
     return {};
   }

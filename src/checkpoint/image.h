@@ -42,6 +42,9 @@ struct FetchedImage {
   // name. Nothing, if all is there.
   std::optional<LateMemory> late;
   std::shared_ptr<PageSource> source;
+  // Puts what is needed into the file of pages, which has its size already; on the pool, while the
+  // blobs live and before CRIU makes processes. Empty, if it is there.
+  std::function<Result<>()> put_needed;
   // Of a small image: opens all of `source` at once, side by side with whoever reads it already; on
   // another thread of the pool, while the blobs and `source` live. Else empty.
   std::function<void()> open_all;

@@ -6,6 +6,7 @@
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <future>
 
@@ -112,20 +113,11 @@ class Resumption {
 
   // The image is unpacked while CRIU starts and the connections are made.
   asio::awaitable<Result<>> Prepare() {
-    auto [driver, image, connections] = co_await (StartDriver() && Fetch() && Connections());
+    auto [limits, driver, image, connections] =
+        co_await (MakeRoom() && StartDriver() && Fetch() && Connections());
+    if (!limits) co_return std::unexpected(std::move(limits).error());
     if (!driver) co_return std::unexpected(std::move(driver).error());
     if (!image) co_return std::unexpected(std::move(image).error());
-    if (image_.open_all) {
-      static_cast<void>(self_.gate_.Spawn(
-          [](Pool& pool, std::function<void()> open_all) -> asio::awaitable<void> {
-            co_await Offload(pool, [&] {
-              open_all();
-              return 0;
-            });
-          }(work_.pool, std::move(image_.open_all))));
-    }
-    if (connections && !facts_.sessions.empty())
-      co_return co_await Offload(work_.pool, [&] { return HandOver(); });
     co_return connections;
   }
 
@@ -164,11 +156,16 @@ class Resumption {
                                [&] { return self_.sandbox_->cgroup().Add(worker_.pid); });
   }
 
-  asio::awaitable<Result<>> Fetch() {
-    co_return co_await Offload(work_.pool, [&]() -> Result<> {
+  asio::awaitable<Result<>> MakeRoom() {
+    co_return co_await Offload(work_.pool, [&] {
       sandbox::CgroupLimits limits = LimitsOf(self_.function_.spec);
       limits.memory_bytes += kRestoreRoom;
-      GODWIT_TRY(self_.sandbox_->cgroup().Apply(limits));
+      return self_.sandbox_->cgroup().Apply(limits);
+    });
+  }
+
+  asio::awaitable<Result<>> Fetch() {
+    co_return co_await Offload(work_.pool, [&]() -> Result<> {
       if (self_.staged_) return Result<>{};
       checkpoint::EmptyDirectory(self_.Staging());
       const checkpoint::ImagePlaces places{self_.Staging(), self_.Temporary()};
@@ -180,18 +177,41 @@ class Resumption {
       if (fetched) {
         image_ = *std::move(fetched);
       } else {
-        const auto stored = work_.blobs.StoredSize(self_.kept_->image);
-        broken = fetched.error().code() == Code::kCorrupt ||
-                 (!stored && stored.error().code() == Code::kNotFound);
-        if (fetched.error().code() == Code::kCorrupt) {
-          fetched.error().Within(fmt::format(
-              "its image is damaged, or is not that of its suspension {}", facts_.sequence));
-        }
-        return std::unexpected(std::move(fetched).error());
+        return Unreadable(std::move(fetched).error());
       }
       GODWIT_FAULT(kRestoreStarted);
       return Result<>{};
     });
+  }
+
+  Result<> Unreadable(Error error) {
+    const auto stored = work_.blobs.StoredSize(self_.kept_->image);
+    broken =
+        error.code() == Code::kCorrupt || (!stored && stored.error().code() == Code::kNotFound);
+    if (error.code() == Code::kCorrupt) {
+      error.Within(fmt::format("its image is damaged, or is not that of its suspension {}",
+                               facts_.sequence));
+    }
+    return std::unexpected(std::move(error));
+  }
+
+  // What CRIU does not look at before it makes processes.
+  Result<> PutTheRest() {
+    if (image_.put_needed) {
+      if (Result<> put = image_.put_needed(); !put) return Unreadable(std::move(put).error());
+    }
+    if (image_.open_all) {
+      asio::post(work_.executor, [&self = self_, open_all = std::move(image_.open_all)] {
+        static_cast<void>(
+            self.gate_.Spawn([](Pool& pool, std::function<void()> open) -> asio::awaitable<void> {
+              co_await Offload(pool, [&] {
+                open();
+                return 0;
+              });
+            }(self.workplace_.pool, open_all)));
+      });
+    }
+    return facts_.sessions.empty() ? Result<>{} : HandOver();
   }
 
   // The node's ends stand before the function's do, so that nothing it says finds nobody.
@@ -244,6 +264,7 @@ class Resumption {
       GODWIT_TRY(checkpoint::MendTimers(
           self_.Staging(), work_.InstanceClock(self_.clock_offset_) - facts_.timers_read));
       checkpoint::RestoreHooks hooks;
+      hooks.preparing = [&] { return PutTheRest(); };
       hooks.missing = [&](Fd uffd) {
         return self_.missing_.Serve(*self_.sandbox_, std::move(uffd), image_);
       };

@@ -345,5 +345,50 @@ TEST_F(BlobsTest, WhatACrashLeftIsSweptAtTheNextStart) {
   EXPECT_EQ(*blobs_->Get(*id, 4), "kept");
 }
 
+TEST_F(BlobsTest, AnyPartIsReadAlone) {
+  const std::string content = Memory(700'001, 7);
+  for (const uint32_t chunk : {kLeastBlobChunk, kBlobChunkBytes}) {
+    PutOptions options = kCached;
+    options.chunk_bytes = chunk;
+    Tail none;
+    const std::string_view whole = content;
+    const auto id = blobs_->PutUnique(std::span(&whole, 1), none, options);
+    ASSERT_TRUE(id.has_value());
+    const auto reader = blobs_->OpenReader(*id);
+    ASSERT_TRUE(reader.has_value());
+    ASSERT_TRUE(blobs_->Remove(*id).has_value()) << "whoever reads it goes on";
+    EXPECT_EQ((*reader)->size(), content.size());
+    std::mt19937 random(1);
+    for (int turn = 0; turn < 200; ++turn) {
+      const size_t from = random() % content.size();
+      const size_t size = random() % std::min<size_t>(200'000, content.size() - from + 1);
+      std::string part(size, '?');
+      ASSERT_TRUE((*reader)->Read(from, part).has_value());
+      ASSERT_EQ(part, content.substr(from, size)) << from;
+    }
+    std::string beyond(2, '?');
+    EXPECT_EQ((*reader)->Read(content.size() - 1, beyond).error().code(), Code::kTooLarge);
+  }
+}
+
+TEST_F(BlobsTest, ARangeIsStreamedAlone) {
+  const std::string content = Memory(400'000, 8);
+  PutOptions options = kCached;
+  options.chunk_bytes = kLeastBlobChunk;
+  const auto id = Put(content, options);
+  const uint64_t size = content.size();
+  for (const BlobRange range :
+       {BlobRange{0, 0}, BlobRange{1, 2}, BlobRange{65'536, 131'072}, BlobRange{65'535, 131'073},
+        BlobRange{size - 1, size}, BlobRange{size, size}, BlobRange{100, UINT64_MAX}}) {
+    std::string streamed;
+    const auto add = [&](std::string_view bytes) -> Result<> {
+      streamed += bytes;
+      return {};
+    };
+    ASSERT_TRUE(blobs_->Stream(*id, add, {}, range).has_value());
+    EXPECT_EQ(streamed, content.substr(range.from, range.to - range.from)) << range.from;
+  }
+}
+
 }  // namespace
 }  // namespace godwit::storage
