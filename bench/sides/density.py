@@ -231,7 +231,8 @@ def sleepers(bench):
     alive = compare(f"processes and sandboxes of {count:,} suspended", "", ["Godwit"], Mark(0))
     listed = compare(f"`ps` of {count:,} suspended", "ms", ["Godwit"])
     limits = ["--max-instances", str(count + 10), "--max-queue", str(count)]
-    flags = ["--blocked-after", "200ms", "--kept-walls", "0", *limits]
+    # Without a template: the walls that stand ready for its next clone would be counted.
+    flags = ["--blocked-after", "200ms", "--kept-walls", "0", "--prebake", "off", *limits]
     with Node(bench.godwit, bench.folder("density"), flags) as node:
         deploy(bench, node, "timer")
         for _ in range(count):

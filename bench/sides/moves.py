@@ -26,9 +26,9 @@ MEMORY = "memory held, Python greeter"
 def measure(bench):
     rounds = 5 if bench.quick else 40
     took, wall = "Godwit", "Godwit, until its answer"
-    mark = Mark(2, peer="plain CRIU")
-    suspend = compare(SUSPEND, "ms", [took, wall, "plain CRIU"], mark, SUSPEND_NOTE)
-    resume = compare(RESUME, "ms", [took, wall, "plain CRIU"], mark)
+    sides = [took, wall, "plain CRIU"]
+    suspend = compare(SUSPEND, "ms", sides, Mark(1.2, peer="plain CRIU"), SUSPEND_NOTE)
+    resume = compare(RESUME, "ms", sides, Mark(1.3, peer="plain CRIU"))
     call = compare("call of a suspended function", "ms", ["Godwit"])
     image = compare("image, Python greeter", "MiB", ["Godwit", "plain CRIU"])
     memory = compare(MEMORY, "MiB", ["Godwit, suspended", "Godwit, awake"])
