@@ -1,14 +1,14 @@
 """A heap whose every page is known, and ways to use it while parts of it are still on disk."""
-import hashlib
 import mmap
 import os
+import random
 
 PAGE = mmap.PAGESIZE
 heap = None
 
 
 def content(number):
-    return hashlib.blake2b(number.to_bytes(8, "big"), digest_size=64).digest() * (PAGE // 64)
+    return random.Random(number).randbytes(PAGE)  # of which an image has all bytes
 
 
 def page(number):
