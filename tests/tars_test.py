@@ -7,7 +7,7 @@ import harness
 import images
 
 START = {"Entrypoint": ["/usr/bin/python3", "/app/runtime.py"], "Cmd": ["app.handler"],
-         "Env": ["GREETING=of the image"], "WorkingDir": "/work/here"}
+         "Env": ["GREETING=of the image"], "WorkingDir": "/srv/here"}
 
 
 class Images(harness.NodeCase):
@@ -36,7 +36,7 @@ class Images(harness.NodeCase):
         self.assertRegex(said, r"^boxed created: image sha256:[0-9a-f]{12}, [0-9.]+ MB$")
         first = node.invoke("boxed", {"write": "/app/x"})
         self.assertEqual((first["calls"], first["words"], first["folder"], first["greeting"]),
-                         (1, ["app.handler"], "/work/here", "of the image"))
+                         (1, ["app.handler"], "/srv/here", "of the image"))
         self.assertGreater(first["uid"], 1000)
         self.assertIn("denied", first["wrote"])
         self.assertIn("here", first["root"])

@@ -104,11 +104,10 @@ class Container final : public sandbox::Sandbox {
   asio::awaitable<Result<>> LetGo(uint64_t) override { co_return Result<>{}; }
   asio::awaitable<Result<>> MayFreeze() override { co_return NotHere("freezer of the node's"); }
   asio::awaitable<Result<Fd>> MakeSocket() override { co_return NotHere("sockets to be made"); }
-  asio::awaitable<Result<int>> Find(int inside) override {
+  asio::awaitable<Result<int>> Find(int inside, int) override {
     if (inside == kInside && !ended_) co_return pid_;
     co_return Fail(Code::kNotFound, "the container has no process {}", inside);
   }
-  asio::awaitable<Result<>> NumberFrom(int) override { co_return Result<>{}; }
   Fd TakeListener() override { return std::move(listener_); }
   void OnExit(ExitHandler handler) override { on_exit_ = std::move(handler); }
   // Who ends, ends as a process does.

@@ -2,8 +2,8 @@
 
 // CRIU inside an instance's walls, started before it is needed.
 //
-// Starting it takes as long as some of its work, so one waits for an instance that is at rest: some
-// 100 KB each, kMostReady in a node, each for kKeepReady at most. It serves one dump or restore.
+// Starting it takes as long as some of its work, so one waits for an instance that is at rest:
+// kMostReady in a node, each for kKeepReady at most. It serves one dump or restore.
 // Threads: the loop. Lifetime: Still() before the walls go. Failure: an Error that names the step;
 // nothing is left running.
 #include <boost/asio/awaitable.hpp>

@@ -58,7 +58,6 @@ Instance::Instance(Workplace& workplace, Owner& owner, InstanceId id,
       log_(workplace.executor, Home(), workplace.logs, function_.spec.name),
       link_(function_.spec.subnets.empty() ? nullptr : workplace.network),
       criu_(workplace, uid_),
-      missing_(workplace, [this](std::string why) { PagesAreBroken(std::move(why)); }),
       changed_(workplace.executor, asio::steady_timer::time_point::max()),
       timeout_(workplace.executor),
       gate_(workplace.executor) {}
@@ -75,7 +74,6 @@ Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, Pendin
       log_(workplace.executor, Home(), workplace.logs, function_.spec.name),
       link_(kept.facts.address ? workplace.network : nullptr, kept.facts.address),
       criu_(workplace, uid_),
-      missing_(workplace, [this](std::string why) { PagesAreBroken(std::move(why)); }),
       asked_once_(true),
       kept_(std::move(kept)),
       reason_("found on disk"),
@@ -259,15 +257,6 @@ void Instance::Exited(int inside, int status) {
   if (!moving_ && !ending_) ProcessEnded(status);
 }
 
-// It cannot go on without them.
-void Instance::PagesAreBroken(std::string why) {
-  if (ending_) return;
-  const std::string reason = fmt::format("its image is broken: {}", why);
-  log_line_.Error("{}", reason);
-  FinishWith("Godwit.ImageLost", reason);
-  Stop(reason, Error(Code::kCorrupt, reason));
-}
-
 // After a move that left it in memory: what happened meanwhile is made up for.
 void Instance::Settled() {
   moving_ = false;
@@ -309,7 +298,6 @@ asio::awaitable<void> Instance::TearWallsDown() {
   endpoint_.reset();
   if (memory_) co_await memory_->Close();
   if (sandbox_) co_await sandbox_->Destroy();
-  co_await missing_.Drop();
   memory_.reset();
   sandbox_.reset();
 }
@@ -325,11 +313,14 @@ asio::awaitable<void> Instance::RunLeaveWalls() {
   leaving_ = true;
   const auto endpoint = std::move(endpoint_);
   const auto sandbox = std::move(sandbox_);
+  auto memory = std::move(memory_);  // it speaks to these walls
   ScheduleWake();
   co_await criu_.Still();
   criu_.Drop();
   if (endpoint) co_await endpoint->Close();
+  if (memory) co_await memory->Close();
   co_await sandbox->Destroy();
+  memory.reset();
   co_await Offload(workplace_.pool, [&] { return ::rmdir(Staging().c_str()); });
   leaving_ = false;
   --operations_;

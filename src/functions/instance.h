@@ -23,13 +23,12 @@
 #include "functions/criu_worker.h"
 #include "functions/lifecycle.h"
 #include "functions/link.h"
-#include "functions/missing_pages.h"
 #include "functions/model.h"
+#include "functions/paged_memory.h"
 #include "functions/platform.h"
 #include "functions/running_log.h"
 #include "functions/runtime_port.h"
 #include "functions/schema.h"
-#include "functions/spilled_memory.h"
 #include "functions/template.h"
 #include "functions/workplace.h"
 
@@ -179,6 +178,7 @@ class Instance final : public RuntimeCalls {
   boost::asio::awaitable<Result<>> SpillAll();
   boost::asio::awaitable<Result<>> MakeWhole();
   boost::asio::awaitable<void> WatchFrozen();
+  PagedMemory& Paged();
   void MemoryBroken(const std::string& why);
   void RunAgain(const char* reason);
   void FreezeIdle();
@@ -204,7 +204,6 @@ class Instance final : public RuntimeCalls {
   boost::asio::awaitable<void> TearDown();
   void Exited(int inside, int status);
   void Settled();
-  void PagesAreBroken(std::string why);
   boost::asio::awaitable<void> Discard();
   void ProcessEnded(int status);
   void Finish(Outcome outcome, const std::string& said = "");
@@ -248,10 +247,9 @@ class Instance final : public RuntimeCalls {
   RunningLog log_;
   Link link_;
   CriuWorker criu_;
-  MissingPages missing_;
 
   std::unique_ptr<sandbox::Sandbox> sandbox_;
-  std::unique_ptr<SpilledMemory> memory_;  // once it was SPILLED
+  std::unique_ptr<PagedMemory> memory_;  // once a part of it was on disk
   uint64_t spilled_bytes_ = 0;
   std::vector<checkpoint::Timeout> timeouts_;  // to be written when it is thawed
   bool refused_ = false;                       // CRIU did not take it, when it was asked last

@@ -138,8 +138,7 @@ class Resumption {
       const auto adopted = self_.endpoint_->Adopt(facts_.sessions[i], std::move(sockets_[i]));
       if (!adopted) self_.log_line_.Error("{}", adopted.error().ToString());
     }
-    const Result<int> outside = co_await self_.sandbox_->Find(facts_.pid);
-    static_cast<void>(co_await self_.sandbox_->NumberFrom(facts_.highest_pid + 1));
+    const Result<int> outside = co_await self_.sandbox_->Find(facts_.pid, facts_.highest_pid + 1);
     self_.process_ = {facts_.pid, outside.value_or(0)};
     if (!outside) self_.alive_ = false;
   }
@@ -260,15 +259,14 @@ class Resumption {
   }
 
   asio::awaitable<Result<>> RunCriu(std::future<Result<>>& journalled) {
-    co_return co_await Offload(work_.pool, [&]() -> Result<> {
+    PagedMemory* const memory = image_.late ? &self_.Paged() : nullptr;
+    co_return co_await Offload(work_.pool, [&, memory]() -> Result<> {
       GODWIT_TRY(checkpoint::MendTimers(
           self_.Staging(), work_.InstanceClock(self_.clock_offset_) - facts_.timers_read));
       checkpoint::RestoreHooks hooks;
       hooks.preparing = [&] { return PutTheRest(); };
-      hooks.missing = [&](Fd uffd) {
-        return self_.missing_.Serve(*self_.sandbox_, std::move(uffd), image_);
-      };
-      hooks.registered = [&] { self_.missing_.Fill(); };
+      hooks.missing = [&](Fd uffd) { return memory->Serve(std::move(uffd), image_); };
+      hooks.registered = [&] { asio::post(work_.executor, [memory] { memory->FillUp(); }); };
       hooks.before_run = [&]() -> Result<> {
         GODWIT_TRY(journalled.get());
         if (facts_.timeouts.empty()) return {};

@@ -92,7 +92,6 @@ class Suspension {
   }
 
   asio::awaitable<Result<>> DumpAndKeep(bool leave_running) {
-    co_await self_.missing_.AllThere();
     GODWIT_CO_TRY(const checkpoint::Worker worker,
                   co_await self_.criu_.Take(*self_.sandbox_, CriuWorker::kForDump));
     co_return co_await Offload(work_.pool, [&]() -> Result<> {

@@ -132,13 +132,16 @@ Result<> Instance::Thaw() {
   return sandbox_->cgroup().Thaw();
 }
 
-asio::awaitable<Result<>> Instance::SpillAll() {
-  co_await missing_.AllThere();
+PagedMemory& Instance::Paged() {
   if (!memory_) {
-    memory_ = std::make_unique<SpilledMemory>(
-        workplace_, *sandbox_, [this](const std::string& why) { MemoryBroken(why); });
+    memory_ = std::make_unique<PagedMemory>(workplace_, *sandbox_,
+                                            [this](const std::string& why) { MemoryBroken(why); });
   }
-  GODWIT_CO_TRY(const auto done, co_await memory_->Spill(Pids(), clock_offset_));
+  return *memory_;
+}
+
+asio::awaitable<Result<>> Instance::SpillAll() {
+  GODWIT_CO_TRY(const auto done, co_await Paged().Spill(Pids(), clock_offset_));
   spilled_bytes_ = done.bytes;
   log_line_.Debug("'{}' stood still for {} us while {} bytes were put away", id_.text,
                   std::chrono::round<std::chrono::microseconds>(done.stood_still).count(),
@@ -160,8 +163,11 @@ asio::awaitable<Result<>> Instance::SpillAll() {
 
 // Never zeros: it is ended, and its call told.
 void Instance::MemoryBroken(const std::string& why) {
-  log_line_.Error("'{}' is killed: {}", id_.text, why);
-  for (const int pid : Pids()) ::kill(pid, SIGKILL);
+  if (ending_) return;
+  const std::string reason = fmt::format("its image is broken: {}", why);
+  log_line_.Error("{}", reason);
+  FinishWith("Godwit.ImageLost", reason);
+  Stop(reason, Error(Code::kCorrupt, reason));
 }
 
 asio::awaitable<Result<>> Instance::MakeWhole() {

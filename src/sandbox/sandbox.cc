@@ -70,21 +70,13 @@ class NativeSandbox : public Sandbox {
     co_return std::move(answer.fd);
   }
 
-  asio::awaitable<Result<int>> Find(int inside) override {
+  asio::awaitable<Result<int>> Find(int inside, int next) override {
     Request request;
     request.op = Op::kFind;
     request.pid = inside;
+    request.next_pid = next;
     GODWIT_CO_TRY(const Answer answer, co_await control_->Ask(request, {}, {}));
     co_return answer.outside;
-  }
-
-  asio::awaitable<Result<>> NumberFrom(int pid) override {
-    Request request;
-    request.op = Op::kFind;
-    request.pid = 1;  // is always there
-    request.next_pid = pid;
-    GODWIT_CO_TRY(co_await control_->Ask(request, {}, {}));
-    co_return Result<>{};
   }
 
   asio::awaitable<Result<>> Hold(uint64_t key, Fd fd) override {

@@ -69,9 +69,8 @@ class Sandbox {
   // A fresh TCP socket in the sandbox's network namespace.
   virtual boost::asio::awaitable<Result<Fd>> MakeSocket() = 0;
   // The host's pid of a process inside; kNotFound.
-  virtual boost::asio::awaitable<Result<int>> Find(int inside) = 0;
-  // From now on new processes inside get pids from `pid` on.
-  virtual boost::asio::awaitable<Result<>> NumberFrom(int pid) = 0;
+  // From now on new processes inside get pids from `next` on; 0: as they come.
+  virtual boost::asio::awaitable<Result<int>> Find(int inside, int next) = 0;
   // Process 1 keeps a copy of `fd` as `key`, until it is let go of or until everything inside is
   // dead, should this process die.
   virtual boost::asio::awaitable<Result<>> Hold(uint64_t key, Fd fd) = 0;

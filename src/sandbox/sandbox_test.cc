@@ -261,7 +261,7 @@ TEST_F(SandboxTest, DestroyLeavesNoProcessAndNoGroup) {
         co_await (*sandbox)->StartFunction(Program{{"/bin/sleep", "1000"}, {}, "/", kUid, 64});
     EXPECT_TRUE(process.has_value()) << process.error().ToString();
     EXPECT_GE(process->inside, 100);
-    EXPECT_EQ(*co_await (*sandbox)->Find(process->inside), process->outside);
+    EXPECT_EQ(*co_await (*sandbox)->Find(process->inside, 0), process->outside);
     EXPECT_THAT((*sandbox)->cgroup().Pids(), testing::ElementsAre(process->outside));
     EXPECT_THAT(tree_->List(), testing::ElementsAre("gone"));
     const int init = (*sandbox)->init_pid();

@@ -1,13 +1,14 @@
 #pragma once
 
-// The memory of one instance that was put away in place (checkpoint/spill.h), until it is whole
-// again.
+// The memory of one instance of which a part is on disk while its processes live: it was put away
+// in place (checkpoint/spill.h), or comes late after a resume (checkpoint/late_memory.h).
 //
 // What the pager says on its own thread comes to the loop here; each userfaultfd is held by the
-// sandbox's process 1 as well, for as long as a page is missing. Threads: the loop. Lifetime:
-// within that of the sandbox; co_await Close() before the sandbox is destroyed, and destroyed after
-// it: only then is everybody dead who could read zeros. Failure: as Spill(); `broken` is called if
-// a page cannot be brought back: the processes are to be killed.
+// sandbox's process 1 as well, for as long as a page is missing. Only when it is whole() may a dump
+// be taken, which would take what is missing for zeros. Threads: the loop, but for Serve() and what
+// says so. Lifetime: within that of the sandbox; co_await Close() before the sandbox is destroyed,
+// and destroyed after it: only then is everybody dead who could read zeros. Failure: as Spill();
+// `broken` is called if a page cannot be brought back: the instance is to be ended.
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "base/gate.h"
+#include "checkpoint/image.h"
 #include "checkpoint/pager.h"
 #include "checkpoint/spill.h"
 #include "functions/workplace.h"
@@ -25,13 +27,13 @@
 
 namespace godwit::functions {
 
-class SpilledMemory {
+class PagedMemory {
  public:
-  SpilledMemory(Workplace& workplace, sandbox::Sandbox& walls,
-                std::function<void(const std::string&)> broken);
-  ~SpilledMemory();
-  SpilledMemory(const SpilledMemory&) = delete;
-  SpilledMemory& operator=(const SpilledMemory&) = delete;
+  PagedMemory(Workplace& workplace, sandbox::Sandbox& walls,
+              std::function<void(const std::string&)> broken);
+  ~PagedMemory();
+  PagedMemory(const PagedMemory&) = delete;
+  PagedMemory& operator=(const PagedMemory&) = delete;
 
   struct Done {
     uint64_t bytes = 0;  // that were put away
@@ -39,6 +41,9 @@ class SpilledMemory {
   };
   // Puts the memory of `pids` away; it must be whole().
   boost::asio::awaitable<Result<Done>> Spill(std::vector<int> pids, Nanos clock_offset);
+  // On the pool, while CRIU restores a process: serves its userfaultfd. What is missing comes as it
+  // is touched; the rest from FillUp() on.
+  Result<> Serve(Fd uffd, const checkpoint::FetchedImage& image);
   // From now on the rest comes back when idle.
   void FillUp();
   // The same, and waits until it is there. kCorrupt if it cannot be.
@@ -50,9 +55,12 @@ class SpilledMemory {
 
  private:
   void Hear(checkpoint::PagerEvent event);
+  std::function<void(checkpoint::PagerEvent)> Observer();
   boost::asio::awaitable<void> Adopt(checkpoint::SpaceId space, Fd copy);
   boost::asio::awaitable<void> LetGo(checkpoint::SpaceId space);
+  // On the pool.
   Result<> Hold(uint64_t key, Fd copy);
+  Result<> OnLoop(std::function<boost::asio::awaitable<Result<>>()> step);
 
   Workplace& work_;
   sandbox::Sandbox& walls_;
@@ -63,7 +71,7 @@ class SpilledMemory {
   bool spilling_ = false;
   std::vector<checkpoint::PagerEvent> early_;  // told before Spill() has returned
   std::string why_broken_;
-  std::shared_ptr<SpilledMemory*> self_;  // empty inside once it is destroyed
+  std::shared_ptr<PagedMemory*> self_;  // empty inside once it is destroyed
   boost::asio::steady_timer changed_;
   Gate gate_;
 };

@@ -1,4 +1,6 @@
-#include "functions/spilled_memory.h"
+#include "functions/paged_memory.h"
+
+#include <fcntl.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
@@ -14,57 +16,80 @@ namespace asio = boost::asio;
 using checkpoint::PagerEvent;
 using checkpoint::SpaceId;
 
-SpilledMemory::SpilledMemory(Workplace& workplace, sandbox::Sandbox& walls,
-                             std::function<void(const std::string&)> broken)
+PagedMemory::PagedMemory(Workplace& workplace, sandbox::Sandbox& walls,
+                         std::function<void(const std::string&)> broken)
     : work_(workplace),
       walls_(walls),
       broken_(std::move(broken)),
-      self_(std::make_shared<SpilledMemory*>(this)),
+      self_(std::make_shared<PagedMemory*>(this)),
       changed_(workplace.executor, asio::steady_timer::time_point::max()),
       gate_(workplace.executor) {}
 
-SpilledMemory::~SpilledMemory() {
+PagedMemory::~PagedMemory() {
   *self_ = nullptr;
   for (const auto& [space, key] : spaces_) work_.pager->Drop(space);
 }
 
-// On the pool, while the processes stand still.
-Result<> SpilledMemory::Hold(uint64_t key, Fd copy) {
-  std::promise<Result<>> held;
+// Runs `step` there while this thread of the pool waits.
+Result<> PagedMemory::OnLoop(std::function<asio::awaitable<Result<>>()> step) {
+  std::promise<Result<>> word;
   asio::post(work_.executor, [&] {
-    const auto begun = gate_.Spawn([](SpilledMemory* self, uint64_t number, Fd fd,
-                                      std::promise<Result<>>* word) -> asio::awaitable<void> {
-      word->set_value(co_await self->walls_.Hold(number, std::move(fd)));
-    }(this, key, std::move(copy), &held));
-    if (!begun) held.set_value(std::unexpected(begun.error()));
+    const auto begun =
+        gate_.Spawn([](auto todo, std::promise<Result<>>* said) -> asio::awaitable<void> {
+          said->set_value(co_await todo());
+        }(std::move(step), &word));
+    if (!begun) word.set_value(std::unexpected(begun.error()));
   });
-  return held.get_future().get();
+  return word.get_future().get();
 }
 
-asio::awaitable<Result<SpilledMemory::Done>> SpilledMemory::Spill(std::vector<int> pids,
-                                                                  Nanos clock_offset) {
+Result<> PagedMemory::Hold(uint64_t key, Fd copy) {
+  return OnLoop([&] { return walls_.Hold(key, std::move(copy)); });
+}
+
+// The pager's word, on its thread, is handed on to the loop, where this may be gone meanwhile.
+std::function<void(PagerEvent)> PagedMemory::Observer() {
+  return [self = self_, executor = work_.executor](PagerEvent event) {
+    auto shared = std::make_shared<PagerEvent>(std::move(event));
+    asio::post(executor, [self, shared] {
+      if (*self != nullptr) (*self)->Hear(std::move(*shared));
+    });
+  };
+}
+
+Result<> PagedMemory::Serve(Fd uffd, const checkpoint::FetchedImage& image) {
+  const int flags = ::fcntl(uffd.get(), F_GETFL);
+  Fd copy(::fcntl(uffd.get(), F_DUPFD_CLOEXEC, 0));
+  if (flags < 0 || ::fcntl(uffd.get(), F_SETFL, flags | O_NONBLOCK) != 0 || !copy)
+    return FailErrno(errno, "cannot keep a userfaultfd");
+  checkpoint::Space space;
+  space.uffd = std::move(uffd);
+  space.ranges = image.late->late;
+  space.source = image.source;
+  space.fill = checkpoint::Space::Fill::kNever;
+  space.observer = Observer();
+  return OnLoop([&]() -> asio::awaitable<Result<>> {
+    filling_ = false;
+    const uint64_t key = ++last_key_;
+    spaces_[work_.pager->Serve(std::move(space))] = key;
+    co_return co_await walls_.Hold(key, std::move(copy));
+  });
+}
+
+asio::awaitable<Result<PagedMemory::Done>> PagedMemory::Spill(std::vector<int> pids,
+                                                              Nanos clock_offset) {
   if (work_.pager == nullptr) co_return Fail(Code::kUnsupported, "this node has no pager");
   if (!whole()) co_return Fail(Code::kBusy, "its memory is still on its way back");
   filling_ = false;
   spilling_ = true;
   checkpoint::Spilled spilled;
   const uint64_t first_key = last_key_ + 1;
-  const std::shared_ptr<SpilledMemory*> self = self_;
   const auto done = co_await Offload(work_.pool, [&]() -> Result<> {
     GODWIT_TRY(checkpoint::CheckCalls(pids));
     const checkpoint::SpillRequest request{
-        pids,
-        clock_offset,
-        work_.directories.instances,
-        *work_.pager,
-        work_.entropy,
-        [&](Fd copy) { return Hold(++last_key_, std::move(copy)); },
-        [self, executor = work_.executor](PagerEvent event) {
-          auto shared = std::make_shared<PagerEvent>(std::move(event));
-          asio::post(executor, [self, shared] {
-            if (*self != nullptr) (*self)->Hear(std::move(*shared));
-          });
-        }};
+        pids,         clock_offset,  work_.directories.instances,
+        *work_.pager, work_.entropy, [&](Fd copy) { return Hold(++last_key_, std::move(copy)); },
+        Observer()};
     return checkpoint::Spill(request, spilled);
   });
   spilling_ = false;
@@ -79,7 +104,7 @@ asio::awaitable<Result<SpilledMemory::Done>> SpilledMemory::Spill(std::vector<in
   co_return Done{spilled.bytes, spilled.stood_still};
 }
 
-void SpilledMemory::Hear(PagerEvent event) {
+void PagedMemory::Hear(PagerEvent event) {
   if (spilling_) {
     early_.push_back(std::move(event));
     return;
@@ -100,7 +125,7 @@ void SpilledMemory::Hear(PagerEvent event) {
   }
 }
 
-asio::awaitable<void> SpilledMemory::Adopt(SpaceId space, Fd copy) {
+asio::awaitable<void> PagedMemory::Adopt(SpaceId space, Fd copy) {
   const uint64_t key = ++last_key_;
   spaces_[space] = key;
   if (filling_) work_.pager->FillUp(space);
@@ -110,7 +135,7 @@ asio::awaitable<void> SpilledMemory::Adopt(SpaceId space, Fd copy) {
 }
 
 // First by who survives this process: as long as somebody is served, nobody is to hold it alone.
-asio::awaitable<void> SpilledMemory::LetGo(SpaceId space) {
+asio::awaitable<void> PagedMemory::LetGo(SpaceId space) {
   const auto found = spaces_.find(space);
   if (found == spaces_.end()) co_return;
   static_cast<void>(co_await walls_.LetGo(found->second));
@@ -119,12 +144,12 @@ asio::awaitable<void> SpilledMemory::LetGo(SpaceId space) {
   changed_.cancel();
 }
 
-void SpilledMemory::FillUp() {
+void PagedMemory::FillUp() {
   filling_ = true;
   for (const auto& [space, key] : spaces_) work_.pager->FillUp(space);
 }
 
-asio::awaitable<Result<>> SpilledMemory::MakeWhole() {
+asio::awaitable<Result<>> PagedMemory::MakeWhole() {
   FillUp();
   while (!spaces_.empty() && why_broken_.empty())
     co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
@@ -133,7 +158,7 @@ asio::awaitable<Result<>> SpilledMemory::MakeWhole() {
   co_return Result<>{};
 }
 
-uint64_t SpilledMemory::bytes_left() const {
+uint64_t PagedMemory::bytes_left() const {
   uint64_t bytes = 0;
   for (const auto& [space, key] : spaces_) {
     if (const auto state = work_.pager->Look(space)) bytes += state->bytes_left;
@@ -141,7 +166,7 @@ uint64_t SpilledMemory::bytes_left() const {
   return bytes;
 }
 
-asio::awaitable<void> SpilledMemory::Close() {
+asio::awaitable<void> PagedMemory::Close() {
   *self_ = nullptr;
   co_await gate_.Drain();
 }
