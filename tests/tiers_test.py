@@ -63,6 +63,22 @@ class Tiered(harness.NodeCase):
         return self.node.json("ps", "--why", instance)
 
 
+class OtherWalls(Tiered):
+
+    flags = (*harness.PLAIN, "--kept-walls", "0", "--blocked-after", "300ms", "--keep-awake")
+
+    def test_spilled_again_in_walls_that_are_new(self):
+        self.deploy("wanders")
+        call, instance = self.blocked("wanders", mb=20, seconds=10)
+        for _ in range(2):
+            self.node.ok("suspend", "--tier", "spilled", instance)
+            self.assertEqual(self.row(instance)["state"], "SPILLED")
+            self.node.ok("suspend", instance)
+            harness.eventually(lambda: not self.node.cgroups(instance), 20, "the end of its walls")
+            self.node.ok("resume", instance)
+        self.check(call, 10)
+
+
 class ByHand(Tiered):
 
     flags = ("--blocked-after", "300ms", "--keep-awake")
