@@ -99,7 +99,7 @@ class TestPlace {
   std::vector<Transition> moves;
   Workplace workplace{loop.get_executor(),
                       pool,
-                      sandbox::Workshop{pool, cgroups, -1, -1},
+                      sandbox::Workshop{pool, cgroups, -1, -1, nullptr},
                       *blobs,
                       journal,
                       clock,

@@ -233,6 +233,7 @@ class Node {
     Fd criu = PrepareCriu(config_, directories, log_);
     GODWIT_TRY(const Fd init, sandbox::LoadInitProgram());
     GODWIT_TRY(const Fd filter, sandbox::BuildFilter());
+    GODWIT_TRY(const sandbox::Nursery nursery, sandbox::Nursery::Make());
 
     asio::io_context loop(1);
     Pool pool(kPoolThreads);
@@ -242,7 +243,7 @@ class Node {
     functions::Workplace workplace{
         loop.get_executor(),
         pool,
-        sandbox::Workshop{pool, cgroups, init.get(), filter.get()},
+        sandbox::Workshop{pool, cgroups, init.get(), filter.get(), &nursery},
         *blobs,
         journal,
         clock_,

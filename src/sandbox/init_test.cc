@@ -74,7 +74,8 @@ class InitTest : public testing::Test {
     if (::geteuid() != 0) GTEST_SKIP() << "sandboxes need root";
     const Fd program = *LoadInitProgram();
     const Fd filter = *BuildFilter();
-    auto init = LaunchInit(program.get(), filter.get(), {});
+    const Nursery nursery = *Nursery::Make();
+    auto init = LaunchInit(program.get(), filter.get(), nursery, {});
     ASSERT_TRUE(init.has_value());
     init_ = *std::move(init);
     ASSERT_EQ(Receive(init_.control).what, What::kReady);

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <string_view>
 
 #include "base/try.h"
@@ -52,7 +53,8 @@ Result<> WriteInitProgram(const std::string& path) {
   return {};
 }
 
-Result<Init> LaunchInit(int program, int seccomp, const std::vector<std::string>& steps) {
+Result<Init> LaunchInit(int program, int seccomp, const Nursery& nursery,
+                        const std::vector<std::string>& steps) {
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) != 0) {
     return FailErrno(errno, "cannot make a control socket");
@@ -77,9 +79,8 @@ Result<Init> LaunchInit(int program, int seccomp, const std::vector<std::string>
       CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD;
   args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
   args.exit_signal = SIGCHLD;
+  std::optional<Nursery::Stay> stay(nursery);
   const long pid = ::syscall(SYS_clone3, &args, sizeof args);
-  if (pid < 0)
-    return FailErrno(errno, "cannot make the sandbox's namespaces (godwit node must run as root)");
   if (pid == 0) {
     sigset_t none;
     sigemptyset(&none);
@@ -100,6 +101,10 @@ Result<Init> LaunchInit(int program, int seccomp, const std::vector<std::string>
     ::syscall(SYS_execveat, kProgramFd, "", argv.data(), environment, AT_EMPTY_PATH);
     ::_exit(127);
   }
+  const int error = errno;
+  stay.reset();
+  if (pid < 0)
+    return FailErrno(error, "cannot make the sandbox's namespaces (godwit node must run as root)");
   return Init{static_cast<int>(pid), Fd(pidfd), std::move(ours)};
 }
 

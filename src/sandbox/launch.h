@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "sandbox/nursery.h"
 
 namespace godwit::sandbox {
 
@@ -26,6 +27,7 @@ Result<Fd> LoadInitProgram();
 Result<> WriteInitProgram(const std::string& path);
 
 // Runs `steps` (init/walls.h) in new mount, pid, network, ipc and uts namespaces.
-Result<Init> LaunchInit(int program, int seccomp, const std::vector<std::string>& steps);
+Result<Init> LaunchInit(int program, int seccomp, const Nursery& nursery,
+                        const std::vector<std::string>& steps);
 
 }  // namespace godwit::sandbox

@@ -163,9 +163,9 @@ asio::awaitable<Result<std::unique_ptr<Sandbox>>> BuildSandbox(asio::any_io_exec
     GODWIT_TRY(PrepareInstance(places));
     GODWIT_TRY(Cgroup cgroup, workshop.cgroups.Make(name));
     Result<> limited = cgroup.Apply(limits);
-    Result<Init> init = limited
-                            ? LaunchInit(workshop.init_program, workshop.filter, StepsOf(places))
-                            : std::unexpected(std::move(limited).error());
+    Result<Init> init = limited ? LaunchInit(workshop.init_program, workshop.filter,
+                                             *workshop.nursery, StepsOf(places))
+                                : std::unexpected(std::move(limited).error());
     if (!init) {
       static_cast<void>(cgroup.Remove());
       return std::unexpected(std::move(init).error());

@@ -19,6 +19,7 @@
 #include "base/loop.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/init/protocol.h"
+#include "sandbox/nursery.h"
 #include "sandbox/rootfs.h"
 
 namespace godwit::sandbox {
@@ -48,6 +49,7 @@ struct Workshop {
   const CgroupTree& cgroups;
   int init_program;  // of LoadInitProgram()
   int filter;        // of BuildFilter()
+  const Nursery* nursery;
 };
 
 class Sandbox {

@@ -12,6 +12,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "base/fd.h"
@@ -50,6 +51,7 @@ class SandboxTest : public testing::Test {
     tree_.emplace(*std::move(tree));
     init_ = *LoadInitProgram();
     filter_ = *BuildFilter();
+    nursery_ = *Nursery::Make();
     ASSERT_TRUE(BuildBase(home_ + "/base").has_value());
   }
   void TearDown() override {
@@ -88,8 +90,8 @@ class SandboxTest : public testing::Test {
                                                           CgroupLimits limits = {}) {
     Places places = PlacesOf(name);
     co_return co_await BuildSandbox(loop_.get_executor(),
-                                    Workshop{pool_, *tree_, init_.get(), filter_.get()}, name,
-                                    std::move(places), limits);
+                                    Workshop{pool_, *tree_, init_.get(), filter_.get(), &*nursery_},
+                                    name, std::move(places), limits);
   }
 
   // The end of the log that a node holds; without it nothing starts.
@@ -107,11 +109,10 @@ class SandboxTest : public testing::Test {
   asio::awaitable<Ended> Shell(Sandbox& sandbox, const std::string& name, std::string script) {
     asio::steady_timer ended(loop_, asio::steady_timer::time_point::max());
     Ended result;
-    int pid = 0;
+    std::map<int, int> exits;  // it may be over before its pid is known
     const Fd log = Listen(name);
     sandbox.OnExit([&](int inside, int status) {
-      if (inside != pid) return;
-      result.status = status;
+      exits[inside] = status;
       ended.cancel();
     });
     Program program{
@@ -121,8 +122,9 @@ class SandboxTest : public testing::Test {
       ADD_FAILURE() << process.error().ToString();
       co_return result;
     }
-    pid = process->inside;
-    if (result.status == -1) co_await ended.async_wait(asio::as_tuple(asio::use_awaitable));
+    while (!exits.contains(process->inside))
+      co_await ended.async_wait(asio::as_tuple(asio::use_awaitable));
+    result.status = exits[process->inside];
     sandbox.OnExit(nullptr);
     std::string heard(64 << 10, '\0');
     const ssize_t count = ::read(log.get(), heard.data(), heard.size());
@@ -136,6 +138,7 @@ class SandboxTest : public testing::Test {
   std::string home_;
   std::optional<CgroupTree> tree_;
   Fd init_, filter_;
+  std::optional<Nursery> nursery_;
 };
 
 TEST_F(SandboxTest, AFunctionIsNobodyAndSeesNothingOfTheHost) {
