@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,13 +41,22 @@ std::string_view NextWord(std::string_view& line) {
   return word;
 }
 
+int Protection(std::string_view permissions) {
+  int protection = PROT_NONE;
+  if (permissions.contains('r')) protection |= PROT_READ;
+  if (permissions.contains('w')) protection |= PROT_WRITE;
+  if (permissions.contains('x')) protection |= PROT_EXEC;
+  return protection;
+}
+
 // "START-END PERMISSIONS OFFSET DEVICE INODE NAME"; false for a line of a mapping's facts.
 bool ParseHead(std::string_view line, Mapping& mapping) {
   const std::string_view range = NextWord(line);
   const size_t dash = range.find('-');
   if (dash == std::string_view::npos || range.ends_with(':')) return false;
-  mapping = {Hex(range.substr(0, dash)), Hex(range.substr(dash + 1)), Mapping::Kind::kOther};
   const std::string_view permissions = NextWord(line);
+  mapping = {Hex(range.substr(0, dash)), Hex(range.substr(dash + 1)), Mapping::Kind::kOther,
+             Protection(permissions)};
   NextWord(line);
   NextWord(line);
   const std::string_view inode = NextWord(line);

@@ -22,6 +22,9 @@ struct Mapping {
   uint64_t start = 0;
   uint64_t end = 0;
   Kind kind = Kind::kOther;
+  int protection = 0;  // of mmap(2)
+
+  uint64_t bytes() const { return end - start; }
 };
 
 // Of a text as /proc/PID/smaps has it.

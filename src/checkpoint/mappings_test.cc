@@ -26,6 +26,8 @@ TEST(MappingsTest, WhatCanBeMissingIsPrivateAnonymousAndPlain) {
               testing::ElementsAre(kAnonymous, kOther, kOther, kFile, kOther, kAnonymous, kOther));
   EXPECT_EQ(mappings[0].start, 0x55d0c0000000U);
   EXPECT_EQ(mappings[0].end, 0x55d0c0021000U);
+  EXPECT_EQ(mappings[0].protection, PROT_READ | PROT_WRITE);
+  EXPECT_EQ(mappings[3].protection, PROT_READ | PROT_EXEC);
 }
 
 TEST(MappingsTest, PagesThatAreThereAreFound) {

@@ -35,6 +35,9 @@ constexpr uint64_t kNewUffd = _IO(0xAA, 0x00);
 constexpr uint64_t kNewUffd = USERFAULTFD_IOC_NEW;
 #endif
 constexpr uint64_t kAtOnce = 256 * kPage;
+// What was changed of a file's memory is put away if the whole is not larger than that many times.
+constexpr uint64_t kMostReplaced = 4;
+constexpr uint64_t kFewPages = 16 * kPage;
 
 Nanos Now() {
   timespec now = {};
@@ -85,6 +88,25 @@ class Process {
   // Lets go of pages; `meanwhile` answers for those that are watched.
   Result<> Forget(uint64_t address, uint64_t bytes, const std::function<void()>& meanwhile = {}) {
     GODWIT_TRY(Do("let go of memory", SYS_madvise, {address, bytes, MADV_DONTNEED}, meanwhile));
+    return {};
+  }
+
+  // Memory without pages, of the same size and protection as `mapping`, somewhere else.
+  Result<uint64_t> MapLike(const Mapping& mapping) {
+    return Do("map memory", SYS_mmap,
+              {0, mapping.bytes(), static_cast<uint64_t>(mapping.protection),
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ULL, 0});
+  }
+  Result<> Unmap(uint64_t address, uint64_t bytes, const std::function<void()>& meanwhile) {
+    GODWIT_TRY(Do("unmap memory", SYS_munmap, {address, bytes}, meanwhile));
+    return {};
+  }
+  // Puts what lies at `from` in the place of `mapping`, in one step.
+  Result<> Move(uint64_t from, const Mapping& mapping, const std::function<void()>& meanwhile) {
+    GODWIT_TRY(
+        Do("move memory", SYS_mremap,
+           {from, mapping.bytes(), mapping.bytes(), MREMAP_MAYMOVE | MREMAP_FIXED, mapping.start},
+           meanwhile));
     return {};
   }
 
@@ -199,14 +221,20 @@ class Spilling {
     GODWIT_TRY(AgreeOnEvents(uffd.get()));
     PageMap missing;
     std::vector<Run> watched;
+    std::vector<Mapping> changed;
     for (const Mapping& mapping : mappings) {
-      if (mapping.kind != Mapping::Kind::kAnonymous) continue;
+      if (mapping.kind == Mapping::Kind::kOther) continue;
       GODWIT_TRY(const auto runs, ResidentRuns(pid, mapping, true));
       if (runs.empty()) continue;
-      GODWIT_TRY(Save(pid, runs, missing));
-      watched.push_back({mapping.start, mapping.end - mapping.start});
+      if (mapping.kind == Mapping::Kind::kAnonymous) {
+        GODWIT_TRY(Save(pid, runs, missing));
+        watched.push_back({mapping.start, mapping.bytes()});
+      } else if (MayBeReplaced(mapping, runs)) {
+        GODWIT_TRY(const bool saved, SaveAll(pid, mapping, missing));
+        if (saved) changed.push_back(mapping);
+      }
     }
-    if (!watched.empty()) {
+    if (!watched.empty() || !changed.empty()) {
       GODWIT_TRY(request_.hold(Fd(::fcntl(uffd.get(), F_DUPFD_CLOEXEC, 0))));
       Result<> emptied;
       for (const Run& run : watched) {
@@ -216,6 +244,10 @@ class Spilling {
           continue;
         }
         emptied = process.Forget(run.address, run.bytes, [&] { Answer(uffd.get(), missing); });
+      }
+      for (const Mapping& mapping : changed) {
+        if (emptied) emptied = Replace(process, mapping, uffd.get(), missing);
+        if (!emptied) missing.Remove(mapping.start, mapping.bytes());
       }
       // Where nothing has been let go of yet, the page is there, and the pager finds it so.
       Serve(std::move(uffd), missing, emptied.has_value());
@@ -227,6 +259,35 @@ class Spilling {
       for (const Run& run : runs) GODWIT_TRY(process.Forget(run.address, run.bytes));
     }
     return {};
+  }
+
+  // Only anonymous memory can be missing. So what a process has changed of a file's memory (its
+  // global variables, above all) is replaced by anonymous memory of the same content, unless it is
+  // code or little of much.
+  static bool MayBeReplaced(const Mapping& mapping, const std::vector<Run>& runs) {
+    uint64_t bytes = 0;
+    for (const Run& run : runs) bytes += run.bytes;
+    return (mapping.protection & PROT_READ) != 0 && (mapping.protection & PROT_EXEC) == 0 &&
+           mapping.bytes() <= kMostReplaced * bytes + kFewPages;
+  }
+
+  // False if it cannot be read: a part lies beyond the end of its file.
+  Result<bool> SaveAll(int pid, const Mapping& mapping, PageMap& missing) {
+    const Result<> saved = Save(pid, {{mapping.start, mapping.bytes()}}, missing);
+    if (saved) return true;
+    missing.Remove(mapping.start, mapping.bytes());
+    if (saved.error().code() == Code::kNoSpace) return std::unexpected(saved.error());
+    return false;
+  }
+
+  // If it fails, what was there is there still.
+  Result<> Replace(Process& process, const Mapping& mapping, int uffd, PageMap& missing) {
+    GODWIT_TRY(const uint64_t aside, process.MapLike(mapping));
+    Result<> moved = RegisterMissing(uffd, aside, mapping.bytes());
+    const auto meanwhile = [&] { Answer(uffd, missing); };
+    if (moved) moved = process.Move(aside, mapping, meanwhile);
+    if (!moved) static_cast<void>(process.Unmap(aside, mapping.bytes(), meanwhile));
+    return moved;
   }
 
   // The kernel asks before it lets go of watched memory. And a thread that goes back and forth

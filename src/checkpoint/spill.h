@@ -3,12 +3,13 @@
 // Puts the memory of running, waiting processes away in place: they stay, blocked in the kernel as
 // they are, and whatever they wait for wakes them. Their pages come back as they are touched.
 //
-// Written to a file: private anonymous pages. Let go of: pages of files, which are read again.
-// Kept: what a process has changed of a file's pages, shared and locked memory, page tables, and
-// all that the kernel holds for it. Threads: the pool; it takes as long as the memory is large, and
-// the processes stand still meanwhile. Failure: kUnsupported where the kernel lacks it or a process
-// cannot be made to do it, kBusy if it was about to run, kNoSpace. Whatever fails, the processes go
-// on as they were; `spaces` may then still be served, until everything is there again. x86-64 only.
+// Written to a file: private pages, anonymous ones and what was changed of a file's, which is
+// anonymous from then on. Let go of: pages of files, which are read again. Kept: changed code,
+// shared and locked memory, page tables, and all that the kernel holds for it. Threads: the pool;
+// it takes as long as the memory is large, and the processes stand still meanwhile. Failure:
+// kUnsupported where the kernel lacks it or a process cannot be made to do it, kBusy if it was
+// about to run, kNoSpace. Whatever fails, the processes go on as they were; `spaces` may then still
+// be served, until everything is there again. x86-64 only.
 #include <functional>
 #include <memory>
 #include <string>

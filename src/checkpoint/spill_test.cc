@@ -153,6 +153,37 @@ TEST_F(SpillTest, MemoryIsAwayAndComesBackAsItIsTouched) {
   EXPECT_EQ(End(), 0);
 }
 
+// As the global variables of a program are: some pages of its file are changed, the others not.
+TEST_F(SpillTest, WhatWasChangedOfAFileIsAwayToo) {
+  const std::string path = fs::temp_directory_path() / fmt::format("godwit-spill-{}", ::getpid());
+  constexpr uint64_t kInFile = 512;
+  std::ofstream(path) << std::string(kInFile * kPage, 'f');
+  Start([path](int pipe) {
+    const int file = ::open(path.c_str(), O_RDONLY);
+    auto* const memory = static_cast<char*>(
+        ::mmap(nullptr, kInFile * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0));
+    for (uint64_t page = 0; page < kInFile; page += 2) memory[page * kPage + 7] = 'm';
+    char byte = 0;
+    if (::read(pipe, &byte, 1) != 1) return 1;
+    for (uint64_t page = 0; page < kInFile; ++page) {
+      if (memory[page * kPage + 7] != (page % 2 == 0 ? 'm' : 'f')) return 2;
+      if (memory[page * kPage + 8] != 'f') return 3;
+    }
+    memory[7] = 'n';
+    if (::msync(memory, kInFile * kPage, MS_SYNC) != 0 || ::pread(file, &byte, 1, 7) != 1) return 4;
+    return byte == 'f' ? 0 : 5;
+  });
+  AwaitRest();
+  const auto done = SpillIt();
+  ASSERT_TRUE(done.has_value()) << done.error().ToString();
+  EXPECT_GE(spilled_.bytes, (kPages + kInFile) * kPage);
+  ::usleep(100000);
+  EXPECT_LT(Resident(), 500U);
+  ASSERT_EQ(::write(pipe_[1], "x", 1), 1);
+  EXPECT_EQ(End(), 0);
+  fs::remove(path);
+}
+
 TEST_F(SpillTest, ASleepTakesAsLongAsItWould) {
   Start([](int) {
     const timespec begun = Begin();
