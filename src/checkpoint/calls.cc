@@ -155,6 +155,32 @@ Fd CopyDescriptor(int pid, int number) {
   return Fd(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), number, 0)));
 }
 
+bool MayBeStoppedTwice([[maybe_unused]] const std::vector<int>& pids) {
+  bool may = false;
+#ifdef __x86_64__
+  may = true;
+  ForThreads(pids, [&](int, const fs::path& thread) {
+    const std::optional<Call> call = ReadCall(thread);
+    if (!call) return;
+    const auto& arguments = call->arguments;
+    switch (call->number) {
+      case SYS_nanosleep:
+      case SYS_clock_nanosleep:
+      case SYS_poll:
+      case SYS_restart_syscall:
+        may = false;
+        break;
+      case SYS_futex:
+        if (arguments[3] != 0) may = false;
+        break;
+      default:
+        break;
+    }
+  });
+#endif
+  return may;
+}
+
 Result<> CheckCalls(const std::vector<int>& pids) {
   Result<> checked;
   ForThreads(pids, [&](int pid, const fs::path& thread) {

@@ -36,6 +36,10 @@ void ForThreads(const std::vector<int>& pids,
 // A copy of descriptor `number` of process `pid` (on the host); invalid if it cannot be had.
 Fd CopyDescriptor(int pid, int number);
 
+// Whether all calls of `pids` can be stopped again after they were: not those that the kernel goes
+// on with by a note of its own (restart_syscall), for that does not tell what they were.
+bool MayBeStoppedTwice(const std::vector<int>& pids);
+
 // Being stopped ends some calls for good, as if a signal had come: one that has written a part, and
 // one on a socket with a time-out. kUnsupported names the first, before anybody is stopped.
 Result<> CheckCalls(const std::vector<int>& pids);

@@ -122,5 +122,21 @@ TEST_F(CallsTest, ACallThatWasStoppedBeforeIsRefused) {
   EXPECT_NE(refusal.find("stopped before"), std::string::npos) << refusal;
 }
 
+TEST_F(CallsTest, AWaitForWordsMayBeStoppedTwice) {
+  Start(SYS_read, [this] {
+    char byte = 0;
+    static_cast<void>(::read(pipe_[0], &byte, 1));
+  });
+  EXPECT_TRUE(MayBeStoppedTwice({child_}));
+}
+
+TEST_F(CallsTest, AWaitForTimeMayNot) {
+  Start(SYS_poll, [this] {
+    pollfd wanted = {pipe_[0], POLLIN, 0};
+    ::syscall(SYS_poll, &wanted, 1, 60'000);
+  });
+  EXPECT_FALSE(MayBeStoppedTwice({child_}));
+}
+
 }  // namespace
 }  // namespace godwit::checkpoint

@@ -1,7 +1,12 @@
 #include "checkpoint/late_memory.h"
 
-#include <algorithm>
+#include <fcntl.h>
 
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/fd.h"
 #include "base/try.h"
 #include "checkpoint/core_image.h"
 #include "checkpoint/image_file.h"
@@ -15,6 +20,8 @@ constexpr uint32_t kInParent = 1;
 constexpr uint32_t kLate = 2;
 constexpr uint32_t kPresent = 4;
 constexpr uint64_t kMostPages = uint64_t{1} << 40;
+constexpr const char* kWorkingSet = "working-set.img";
+static_assert(std::endian::native == std::endian::little, "the working set is written as it is");
 
 void Append(std::vector<Extent>& extents, uint64_t at, uint64_t bytes) {
   if (!extents.empty() && extents.back().at + extents.back().bytes == at) {
@@ -22,6 +29,18 @@ void Append(std::vector<Extent>& extents, uint64_t at, uint64_t bytes) {
   } else {
     extents.push_back({at, bytes});
   }
+}
+
+// Empty without a file, or with one that cannot be: it is for speed alone.
+std::vector<uint64_t> ReadWorkingSet(const std::string& images) {
+  const Result<Fd> file = Open(images + "/" + kWorkingSet, O_RDONLY);
+  if (!file) return {};
+  const Result<std::string> bytes = ReadAll(file->get(), kMostFirst * sizeof(uint64_t));
+  if (!bytes || bytes->size() % sizeof(uint64_t) != 0) return {};
+  std::vector<uint64_t> pages(bytes->size() / sizeof(uint64_t));
+  std::memcpy(pages.data(), bytes->data(), bytes->size());
+  for (uint64_t& page : pages) page &= ~(kPage - 1);
+  return pages;
 }
 
 }  // namespace
@@ -56,7 +75,16 @@ Result<std::optional<LateMemory>> FindLateMemory(const std::string& images) {
     offset += count * kPage;
   }
   if (memory.bytes == 0) return std::nullopt;
+  memory.first = ReadWorkingSet(images);
   return memory;
+}
+
+Result<> WriteWorkingSet(const std::string& images, std::span<const uint64_t> pages) {
+  const auto bytes = std::as_bytes(pages.first(std::min(pages.size(), kMostFirst)));
+  const std::string path = images + "/" + kWorkingSet;
+  GODWIT_TRY(const Fd file, Open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+  return WriteAll(file.get(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()})
+      .Within("cannot write '{}'", path);
 }
 
 }  // namespace godwit::checkpoint

@@ -102,5 +102,17 @@ TEST_F(LateMemoryTest, FilesOfPagesAreKnownByName) {
   EXPECT_FALSE(HoldsPages("pages-1.img.new"));
 }
 
+TEST_F(LateMemoryTest, TheWorkingSetComesAlong) {
+  PutMap({{0x10000, 4, kLate | kPresent}});
+  EXPECT_TRUE((*FindLateMemory(home_))->first.empty());
+  const std::vector<uint64_t> pages = {0x12000, 0x10000};
+  ASSERT_TRUE(WriteWorkingSet(home_, pages));
+  EXPECT_EQ((*FindLateMemory(home_))->first, pages);
+  ASSERT_TRUE(WriteWorkingSet(home_, std::vector<uint64_t>(kMostFirst + 5, kPage)));
+  EXPECT_EQ((*FindLateMemory(home_))->first.size(), kMostFirst);
+  fs::resize_file(home_ + "/working-set.img", 13);
+  EXPECT_TRUE((*FindLateMemory(home_))->first.empty());
+}
+
 }  // namespace
 }  // namespace godwit::checkpoint

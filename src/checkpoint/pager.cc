@@ -71,7 +71,7 @@ class Thread : public Pager {
     served->source = std::move(space.source);
     served->observer = std::move(space.observer);
     served->filling = space.fill != Space::Fill::kNever;
-    if (space.fill != Space::Fill::kInOrder) served->first = std::move(space.first);
+    served->first = std::move(space.first);
     const std::lock_guard lock(mutex_);
     const SpaceId id = Add(std::move(served));
     Wake();
@@ -314,7 +314,8 @@ class Thread : public Pager {
 
   static std::optional<PageRange> NextOf(Served& served) {
     while (served.next_first < served.first.size()) {
-      if (auto range = served.missing.At(served.first[served.next_first++], kPage)) return range;
+      if (auto range = served.missing.At(served.first[served.next_first++], kLeastStep))
+        return range;
     }
     return served.missing.From(served.next, kMostStep);
   }

@@ -48,9 +48,8 @@ struct PagerEvent {
 
 struct Space {
   enum class Fill {
-    kNever,           // by faults alone
-    kInOrder,         // by address, when idle
-    kWorkingSetFirst  // `first`, then by address
+    kNever,   // by faults alone, until FillUp()
+    kInOrder  // when idle: `first`, then by address
   };
   Fd uffd;
   std::vector<PageRange> ranges;

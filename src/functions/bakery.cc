@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/scope.h"
 #include "base/try.h"
+#include "checkpoint/calls.h"
 
 namespace godwit::functions {
 
@@ -149,6 +150,16 @@ void Bakery::Deleted(const std::string& function) {
     baker_->Stop("replaced", Error(Code::kConflict, "the function was changed"));
 }
 
+void Bakery::Learn(const Template& source, std::vector<uint64_t> working_set) {
+  static_cast<void>(gate_.Spawn([](Bakery* self, storage::BlobId image,
+                                   std::vector<uint64_t> pages) -> asio::awaitable<void> {
+    co_await Offload(self->work_.pool, [&] {
+      self->cache_.Learn(image, pages);
+      return 0;
+    });
+  }(this, source.image, std::move(working_set))));
+}
+
 void Bakery::Spoiled(const Template& source, const std::string& why) {
   const auto found = entries_.find(source.function());
   if (found == entries_.end() || !found->second.ready ||
@@ -255,6 +266,11 @@ asio::awaitable<Result<KeptInstance>> Bakery::PutBakerAway() {
   }
   GODWIT_FAULT(kBakerReady);
   baker_->FlushLog();
+  // What it has changed of its programs' variables becomes anonymous memory (checkpoint/spill.h),
+  // and so comes late in its clones, too. Without that they start a little slower.
+  const bool stops = co_await Offload(
+      work_.pool, [pids = baker_->Pids()] { return checkpoint::MayBeStoppedTwice(pids); });
+  if (stops) static_cast<void>(co_await baker_->PutInto(Tier::kSpilled, "becomes a template"));
   Result<MoveReport> away;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     away = co_await baker_->Suspend("becomes a template");

@@ -58,6 +58,8 @@ class Bakery final : public Owner {
   // It was created or changed: what it had is of no use any more.
   void Deployed(const Function& function);
   void Deleted(const std::string& function);
+  // What a clone of it has touched since it was restored, up to the end of its first call.
+  void Learn(const Template& source, std::vector<uint64_t> working_set);
   // A clone of it did not come to life. Its next instances start plainly.
   void Spoiled(const Template& source, const std::string& why);
   // The baker, if there is one.

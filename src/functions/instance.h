@@ -268,7 +268,8 @@ class Instance final : public RuntimeCalls {
   int exit_status_ = 0;      // of waitpid(2), when it was
   bool asked_once_ = false;  // the runtime has asked for a call: it is initialised
   bool asks_for_restore_ = false;
-  bool built_ahead_ = false;  // its walls stood before it was started
+  std::shared_ptr<const Template> teaches_;  // it was cloned of, and has not had its first call
+  bool built_ahead_ = false;                 // its walls stood before it was started
   bool started_ = false;
   int operations_ = 0;    // moves under way, to their last tidying
   bool tidying_ = false;  // removes the staged files of a resume

@@ -95,12 +95,14 @@ asio::awaitable<Result<RuntimeCalls::Next>> Instance::AwaitNext() {
   asked_once_ = true;
   awaiting_ = true;
   const ScopeExit leave([&] { awaiting_ = false; });
+  if (teaches_ && memory_ && memory_->whole())
+    workplace_.bakery->Learn(*std::exchange(teaches_, nullptr), memory_->working_set());
   // A quick runtime asks before the node has heard that its process is there.
   while (state() == State::kStarting && moving_ && !ending_)
     co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
   if (state() == State::kStarting && workplace_.bakery != nullptr) {
-    const bool cloned = std::exchange(beginning_.clone_of, nullptr) != nullptr;
-    if (cloned) {
+    teaches_ = std::exchange(beginning_.clone_of, nullptr);
+    if (teaches_) {
       workplace_.bakery->Born(function_);
     } else if (!beginning_.bakes) {
       workplace_.bakery->Started(function_);

@@ -268,6 +268,7 @@ class Resumption {
       hooks.missing = [&](Fd uffd) { return memory->Serve(std::move(uffd), image_); };
       hooks.registered = [&] { asio::post(work_.executor, [memory] { memory->FillUp(); }); };
       hooks.before_run = [&]() -> Result<> {
+        if (memory != nullptr) GODWIT_TRY(memory->AwaitHeld());
         GODWIT_TRY(journalled.get());
         if (facts_.timeouts.empty()) return {};
         const auto outside = checkpoint::InsidePids(self_.sandbox_->cgroup().Pids());

@@ -18,6 +18,7 @@
 #include "checkpoint/criu.h"
 #include "checkpoint/image.h"
 #include "checkpoint/inside.h"
+#include "checkpoint/late_memory.h"
 #include "checkpoint/obstacles.h"
 #include "checkpoint/ready.h"
 #include "checkpoint/rest.h"
@@ -239,7 +240,8 @@ class Suspension {
     facts.clock_offset = self_.clock_offset_;
     facts.wall = wall_;
     facts.boot = work_.boot;
-    return {};
+    if (!self_.memory_ || self_.memory_->working_set().empty()) return {};
+    return checkpoint::WriteWorkingSet(self_.Staging(), self_.memory_->working_set());
   }
 
   // On the loop, to which what is asked here belongs. Whoever ended the instance while CRIU was at

@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <future>
+#include <set>
 
 #include "base/try.h"
 #include "checkpoint/calls.h"
@@ -30,21 +31,15 @@ PagedMemory::~PagedMemory() {
   for (const auto& [space, key] : spaces_) work_.pager->Drop(space);
 }
 
-// Runs `step` there while this thread of the pool waits.
-Result<> PagedMemory::OnLoop(std::function<asio::awaitable<Result<>>()> step) {
-  std::promise<Result<>> word;
-  asio::post(work_.executor, [&] {
-    const auto begun =
-        gate_.Spawn([](auto todo, std::promise<Result<>>* said) -> asio::awaitable<void> {
-          said->set_value(co_await todo());
-        }(std::move(step), &word));
-    if (!begun) word.set_value(std::unexpected(begun.error()));
+std::future<Result<>> PagedMemory::OnLoop(std::function<asio::awaitable<Result<>>()> step) {
+  auto word = std::make_shared<std::promise<Result<>>>();
+  asio::post(work_.executor, [this, word, step = std::move(step)]() mutable {
+    const auto begun = gate_.Spawn([](auto todo, auto said) -> asio::awaitable<void> {
+      said->set_value(co_await todo());
+    }(std::move(step), word));
+    if (!begun) word->set_value(std::unexpected(begun.error()));
   });
-  return word.get_future().get();
-}
-
-Result<> PagedMemory::Hold(uint64_t key, Fd copy) {
-  return OnLoop([&] { return walls_.Hold(key, std::move(copy)); });
+  return word->get_future();
 }
 
 // The pager's word, on its thread, is handed on to the loop, where this may be gone meanwhile.
@@ -67,14 +62,24 @@ Result<> PagedMemory::Serve(Fd uffd, const checkpoint::FetchedImage& image) {
   space.ranges = image.late->late;
   space.source = image.source;
   space.fill = checkpoint::Space::Fill::kNever;
+  space.first = image.late->first;
   space.observer = Observer();
-  return OnLoop([&]() -> asio::awaitable<Result<>> {
-    filling_ = false;
-    const uint64_t key = ++last_key_;
-    spaces_[work_.pager->Serve(std::move(space))] = key;
-    co_return co_await walls_.Hold(key, std::move(copy));
-  });
+  const auto given =
+      std::make_shared<std::pair<checkpoint::Space, Fd>>(std::move(space), std::move(copy));
+  held_ =
+      OnLoop([this, given] { return Begin(std::move(given->first), std::move(given->second)); });
+  return {};
 }
+
+asio::awaitable<Result<>> PagedMemory::Begin(checkpoint::Space space, Fd copy) {
+  filling_ = false;
+  working_set_ = space.first;
+  const uint64_t key = ++last_key_;
+  spaces_[work_.pager->Serve(std::move(space))] = key;
+  co_return co_await walls_.Hold(key, std::move(copy));
+}
+
+Result<> PagedMemory::AwaitHeld() { return held_.valid() ? held_.get() : Result<>{}; }
 
 asio::awaitable<Result<PagedMemory::Done>> PagedMemory::Spill(std::vector<int> pids,
                                                               Nanos clock_offset) {
@@ -86,10 +91,13 @@ asio::awaitable<Result<PagedMemory::Done>> PagedMemory::Spill(std::vector<int> p
   const uint64_t first_key = last_key_ + 1;
   const auto done = co_await Offload(work_.pool, [&]() -> Result<> {
     GODWIT_TRY(checkpoint::CheckCalls(pids));
-    const checkpoint::SpillRequest request{
-        pids,         clock_offset,  work_.directories.instances,
-        *work_.pager, work_.entropy, [&](Fd copy) { return Hold(++last_key_, std::move(copy)); },
-        Observer()};
+    const auto hold = [&](Fd given) {
+      const auto copy = std::make_shared<Fd>(std::move(given));
+      return OnLoop([this, copy] { return walls_.Hold(++last_key_, std::move(*copy)); }).get();
+    };
+    const checkpoint::SpillRequest request{pids,         clock_offset,  work_.directories.instances,
+                                           *work_.pager, work_.entropy, hold,
+                                           Observer()};
     return checkpoint::Spill(request, spilled);
   });
   spilling_ = false;
@@ -134,11 +142,23 @@ asio::awaitable<void> PagedMemory::Adopt(SpaceId space, Fd copy) {
     broken_("the memory of a new process cannot be held: " + held.error().ToString());
 }
 
+// What was asked for in spite of what came first of itself belongs to it, too.
+void PagedMemory::Learn(SpaceId space) {
+  const auto state = work_.pager->Look(space);
+  if (!state) return;
+  std::set<uint64_t> known(working_set_.begin(), working_set_.end());
+  for (const uint64_t page : state->touched) {
+    if (working_set_.size() == checkpoint::kMostFirst) return;
+    if (known.insert(page).second) working_set_.push_back(page);
+  }
+}
+
 // First by who survives this process: as long as somebody is served, nobody is to hold it alone.
 asio::awaitable<void> PagedMemory::LetGo(SpaceId space) {
   const auto found = spaces_.find(space);
   if (found == spaces_.end()) co_return;
   static_cast<void>(co_await walls_.LetGo(found->second));
+  Learn(space);
   work_.pager->Drop(space);
   spaces_.erase(space);
   changed_.cancel();

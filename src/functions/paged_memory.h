@@ -13,6 +13,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <string>
@@ -42,13 +43,17 @@ class PagedMemory {
   // Puts the memory of `pids` away; it must be whole().
   boost::asio::awaitable<Result<Done>> Spill(std::vector<int> pids, Nanos clock_offset);
   // On the pool, while CRIU restores a process: serves its userfaultfd. What is missing comes as it
-  // is touched; the rest from FillUp() on.
+  // is touched; the rest from FillUp() on. The process must not run before AwaitHeld().
   Result<> Serve(Fd uffd, const checkpoint::FetchedImage& image);
+  // On the pool: that who survives this process holds what Serve() was given.
+  Result<> AwaitHeld();
   // From now on the rest comes back when idle.
   void FillUp();
   // The same, and waits until it is there. kCorrupt if it cannot be.
   boost::asio::awaitable<Result<>> MakeWhole();
   bool whole() const { return spaces_.empty(); }
+  // Addresses of the pages that were touched first after the ways back, in that order; whole().
+  const std::vector<uint64_t>& working_set() const { return working_set_; }
   uint64_t bytes_left() const;  // still to come
   // Nobody is listened to any more.
   boost::asio::awaitable<void> Close();
@@ -56,17 +61,20 @@ class PagedMemory {
  private:
   void Hear(checkpoint::PagerEvent event);
   std::function<void(checkpoint::PagerEvent)> Observer();
+  boost::asio::awaitable<Result<>> Begin(checkpoint::Space space, Fd copy);
   boost::asio::awaitable<void> Adopt(checkpoint::SpaceId space, Fd copy);
   boost::asio::awaitable<void> LetGo(checkpoint::SpaceId space);
-  // On the pool.
-  Result<> Hold(uint64_t key, Fd copy);
-  Result<> OnLoop(std::function<boost::asio::awaitable<Result<>>()> step);
+  void Learn(checkpoint::SpaceId space);
+  // On the pool: runs `step` on the loop; what comes of it.
+  std::future<Result<>> OnLoop(std::function<boost::asio::awaitable<Result<>>()> step);
 
   Workplace& work_;
   sandbox::Sandbox& walls_;
   std::function<void(const std::string&)> broken_;
+  std::future<Result<>> held_;                      // of Serve()
   std::map<checkpoint::SpaceId, uint64_t> spaces_;  // each with the key that it is held under
   uint64_t last_key_ = 0;
+  std::vector<uint64_t> working_set_;
   bool filling_ = false;
   bool spilling_ = false;
   std::vector<checkpoint::PagerEvent> early_;  // told before Spill() has returned

@@ -77,6 +77,13 @@ Result<> TemplateCache::Warm(const Template& source) {
   return entry->tried ? Result<>{} : Unpack(source, *entry);
 }
 
+void TemplateCache::Learn(const storage::BlobId& image, std::span<const uint64_t> working_set) {
+  const Shared entry = Find(image);
+  const std::lock_guard guard(entry->busy);
+  if (!entry->whole || entry->learnt) return;
+  entry->learnt = checkpoint::WriteWorkingSet(Place(image) + "/criu", working_set).has_value();
+}
+
 // Its lock is held.
 Result<> TemplateCache::Unpack(const Template& source, Entry& entry) {
   const std::string place = Place(source.image);
@@ -97,6 +104,7 @@ Result<> TemplateCache::Unpack(const Template& source, Entry& entry) {
   if (!fs::is_empty(place + "/tmp", error)) return {};
   entry.bytes = BytesIn(place + "/criu");
   entry.whole = true;
+  entry.learnt = false;
   undo.Release();
   Evict(entry);
   return {};

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 
 #include "base/error.h"
@@ -35,6 +36,8 @@ class TemplateCache {
                                          bool late = false);
   // Unpacks it before it is needed, which also tells whether it can be read.
   Result<> Warm(const Template& source);
+  // What a clone of it touched first, which the next ones get first; the first word counts.
+  void Learn(const storage::BlobId& image, std::span<const uint64_t> working_set);
   // Its image is removed next.
   void Drop(const storage::BlobId& image);
   // Of what is unpacked at present.
@@ -45,6 +48,7 @@ class TemplateCache {
     std::mutex busy;                  // while it is unpacked, read or removed; of what follows
     bool tried = false;               // to unpack it
     std::atomic<bool> whole = false;  // it lies there
+    bool learnt = false;              // with its working set
     std::atomic<uint64_t> bytes = 0;
     uint64_t used = 0;  // counts up; of mutex_
   };
