@@ -223,8 +223,26 @@ class Engine:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._sweep()
         shutil.rmtree(self.run, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _sweep(self):
+        """What it forgets at times: shims of restored containers, mounts of a killed daemon."""
+        for path in glob.glob("/proc/[0-9]*/cmdline"):
+            try:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    words = file.read().split("\0")
+                ours = words[-2:-1] == [f"{self.run}/exec/containerd/containerd.sock"]
+                if ours and "containerd-shim" in words[0]:
+                    os.kill(int(path.split("/")[2]), signal.SIGKILL)
+            except OSError:
+                pass  # it has ended
+        with open("/proc/self/mounts", encoding="utf-8") as lines:
+            points = [line.split()[1] for line in lines]
+        for point in reversed(points):
+            if point.startswith((f"{self.folder}/", f"{self.run}/")):
+                subprocess.run(["umount", "--lazy", point], check=False)
 
     def _await(self):
         end = time.monotonic() + PATIENCE
