@@ -10,7 +10,7 @@ demo: build ## a tour in a minute: deploy, call, put away mid-call, bring back, 
 	@scripts/demo build/release/godwit
 
 test: ## build for development and run every test
-	@scripts/setup
+	@scripts/setup --tests
 	cmake --preset dev
 	cmake --build --preset dev
 	ctest --preset dev --no-label-summary

@@ -1,10 +1,13 @@
 """The engine `docker`, with a real Docker Engine of the test's own: functions are containers,
-blocked ones are paused and answer, and what is missing or dies is said and mended."""
+blocked ones are paused and answer, and what is missing or dies is said and mended. And why they are
+not checkpointed by it."""
 import json
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
+import unittest
 import urllib.parse
 
 import harness
@@ -19,10 +22,11 @@ from sides.plain_criu import find_criu
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-def start_engine(case):
+def start_engine(case, **options):
     try:
         folder = pathlib.Path(tempfile.mkdtemp(prefix="godwit-docker-test-")) / "engine"
-        engine = Engine(str(folder), str(ROOT / "build/bench/docker"), find_criu()).__enter__()
+        engine = Engine(str(folder), str(ROOT / "build/bench/docker"), find_criu(),
+                        **options).__enter__()
     except NoEngine as reason:
         case.skipTest(f"no Docker Engine here: {reason}")
     case.addClassCleanup(shutil.rmtree, folder.parent, ignore_errors=True)
@@ -120,7 +124,7 @@ class Docker(harness.NodeCase):
         node = self.node
         node.ok("deploy", ROOT / "examples/approval", "--name", "approval", "--engine", "docker")
         request = node.submit("approval", {"who": "Ada", "items": [{"price": 500}]})
-        node.wait_for(function="approval", state="FROZEN", request_id=request)
+        node.wait_for(90, function="approval", state="FROZEN", request_id=request)
         node.ok("callback", request, '{"yes": true, "by": "Eve"}')
         self.assertEqual(node.result(request)["result"],
                          {"total": 500, "ordered": True, "by": "Eve"})
@@ -179,6 +183,86 @@ class Trouble(harness.NodeCase):
         node.stop()
         self.assertEqual(json.loads(self.engine.ask("GET", "/containers/json?all=1")), [])
         node.start()
+
+
+# Waits, and then speaks over a connection that it has had for long.
+SLEEPER = """
+import ctypes, json, os, socket, time
+with socket.create_server(("127.0.0.1", 9001)) as server:
+    line = socket.create_connection(server.getsockname())
+    peer, _ = server.accept()
+libc = ctypes.CDLL(None, use_errno=True)
+begun = time.monotonic()
+print("asleep", flush=True)
+left = libc.nanosleep((ctypes.c_long * 2)(SECONDS, 0), None)
+cut_short = left != 0 and os.strerror(ctypes.get_errno())
+said = {"cut_short": cut_short, "slept": time.monotonic() - begun}
+try:
+    line.sendall(b"x")
+except OSError as error:
+    said["lost"] = error.strerror
+print(json.dumps(said), flush=True)
+"""
+
+
+class Checkpoints(unittest.TestCase):
+    """What docs/docker.md says of the Engine's own checkpoints. If one of these fails, the Engine
+    has become better, and Godwit may use them."""
+
+    SECONDS = 20
+
+    @classmethod
+    def setUpClass(cls):
+        cls.engine = start_engine(cls, private_etc=True)
+        cls.engine.import_host()
+
+    def start(self):
+        program = SLEEPER.replace("SECONDS", str(self.SECONDS))
+        sleeper = self.engine.start_host(["/usr/bin/python3", "-c", program])
+        self.addCleanup(self.engine.remove, sleeper)
+        harness.eventually(lambda: b"asleep" in sleeper.log(), 20, "its sleep")
+        return sleeper
+
+    def dump_log(self, sleeper):
+        (log,) = pathlib.Path(self.engine.run).glob(f"**/{sleeper.name}/criu-dump.log")
+        return log.read_text(encoding="utf-8")
+
+    def said(self, sleeper):
+        text = harness.eventually(lambda: re.search(rb"{.*}", sleeper.log()), 60, "its word")[0]
+        harness.say(text.decode())
+        return json.loads(text)
+
+    def test_who_has_a_connection_is_refused_and_disturbed(self):
+        sleeper = self.start()
+        with self.assertRaisesRegex(NoEngine, "criu failed"):
+            sleeper.checkpoint("one")
+        self.assertIn("consider using --tcp-established", self.dump_log(sleeper))
+        self.assertEqual(self.said(sleeper)["cut_short"], "Interrupted system call")
+
+    def test_whose_connections_may_be_closed_is_disturbed_too(self):
+        pathlib.Path(self.engine.runc_conf).write_text("tcp-close\n", encoding="ascii")
+        self.addCleanup(pathlib.Path(self.engine.runc_conf).unlink)
+        for _ in range(10):
+            sleeper = self.start()
+            try:
+                sleeper.checkpoint("one")
+                break
+            except NoEngine:
+                # CRIU looks at all the hierarchies of control groups that the machine has, and some
+                # other node's has just gone.
+                self.assertIn("cg: Unable to create the cgroup", self.dump_log(sleeper))
+        sleeper.wait_until_stopped()
+
+        def restored():
+            try:
+                return sleeper.restore("one")
+            except NoEngine as reason:  # for a second or so
+                self.assertIn("already exists", str(reason))
+                return None
+        harness.eventually(restored, 60, "its restore")
+        said = self.said(sleeper)
+        self.assertEqual((said["cut_short"], said["lost"]),
+                         ("Interrupted system call", "Broken pipe"))
 
 
 class Absent(harness.NodeCase):

@@ -76,6 +76,10 @@ class Examples(harness.NodeCase):
         done = self.check("order-desk")
         self.assertRegex(done.out, r"order-desk +SUSPENDED +0 B ")
 
+    def test_news_watch(self):
+        done = self.check("news-watch")
+        self.assertRegex(done.out, r"news-watch +SUSPENDED +0 B ")
+
     def test_every_example_is_tried(self):
         tried = {name.removeprefix("test_").replace("_", "-") for name in dir(self)
                  if name.startswith("test_")}

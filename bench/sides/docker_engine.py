@@ -118,10 +118,15 @@ class Container:
     def restore(self, label):
         return self._timed(f"start?checkpoint={label}")
 
+    def state(self):
+        return json.loads(self.engine.ask("GET", f"/containers/{self.name}/json"))["State"]
+
+    def log(self):
+        return self.engine.ask("GET", f"/containers/{self.name}/logs?stdout=1&stderr=1")
+
     def memory_mib(self):
         """What its control group is charged with. The Engine's own statistics are often empty."""
-        state = json.loads(self.engine.ask("GET", f"/containers/{self.name}/json"))["State"]
-        with open(f"/proc/{state['Pid']}/cgroup", encoding="ascii") as lines:
+        with open(f"/proc/{self.state()['Pid']}/cgroup", encoding="ascii") as lines:
             groups = dict(line.strip().split(":", 2)[1:] for line in lines)
         for path in (
             f"/sys/fs/cgroup/memory{groups.get('memory')}/memory.usage_in_bytes",
@@ -133,11 +138,27 @@ class Container:
         raise NoEngine(f"the container's control groups are not to be found: {groups}")
 
 
+# Becomes what follows, with an /etc of its own in which CRIU has no configuration but ours.
+PRIVATE_ETC = """set -e
+mkdir "$1" && mount -t tmpfs etc "$1" && mkdir "$1/upper" "$1/work"
+mount -t overlay -o "lowerdir=/etc,upperdir=$1/upper,workdir=$1/work" etc /etc
+rm -rf /etc/criu && mkdir /etc/criu
+shift && exec "$@"
+"""
+
+
 class Engine:
-    def __init__(self, folder, cache, criu):
+    """With `private_etc`, `runc_conf` is a file that says how runc is to ask CRIU."""
+
+    def __init__(self, folder, cache, criu, private_etc=False):
         self.folder = folder
         self.cache = cache
         self.criu = criu
+        self.private_etc = private_etc
+
+    @property
+    def runc_conf(self):
+        return f"/proc/{self.process.pid}/root/etc/criu/runc.conf"
 
     def __enter__(self):
         root = fetch(self.cache)
@@ -166,6 +187,9 @@ class Engine:
         command += ["--ip-masq=false", "--bridge=none", "--exec-opt=native.cgroupdriver=cgroupfs"]
         command += [f"--data-root={self.folder}/data", f"--exec-root={self.run}/exec"]
         command += [f"--pidfile={self.run}/pid", f"--host=unix://{self.socket}"]
+        if self.private_etc:
+            words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", PRIVATE_ETC]
+            command = words + ["sh", f"{self.run}/etc"] + command
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 command, env=environment, stdout=log, stderr=log, start_new_session=True
@@ -199,8 +223,26 @@ class Engine:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._sweep()
         shutil.rmtree(self.run, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _sweep(self):
+        """What it forgets at times: shims of restored containers, mounts of a killed daemon."""
+        for path in glob.glob("/proc/[0-9]*/cmdline"):
+            try:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    words = file.read().split("\0")
+                ours = words[-2:-1] == [f"{self.run}/exec/containerd/containerd.sock"]
+                if ours and "containerd-shim" in words[0]:
+                    os.kill(int(path.split("/")[2]), signal.SIGKILL)
+            except OSError:
+                pass  # it has ended
+        with open("/proc/self/mounts", encoding="utf-8") as lines:
+            points = [line.split()[1] for line in lines]
+        for point in reversed(points):
+            if point.startswith((f"{self.folder}/", f"{self.run}/")):
+                subprocess.run(["umount", "--lazy", point], check=False)
 
     def _await(self):
         end = time.monotonic() + PATIENCE
@@ -258,6 +300,18 @@ class Engine:
                 tar.addfile(link)
             tar.add("/etc/ld.so.cache", "etc/ld.so.cache")
         self.ask("POST", f"/images/create?fromSrc=-&repo={HOST_IMAGE}", image.getvalue())
+
+    def start_host(self, command):
+        """A container that runs a program of the host's, with nothing to lose."""
+        settings = {
+            "Image": HOST_IMAGE,
+            "Cmd": command,
+            "HostConfig": {"NetworkMode": "none", "Binds": ["/usr:/usr:ro"]},
+        }
+        made = json.loads(self.ask("POST", "/containers/create", settings))
+        container = Container(self, made["Id"])
+        container.start()
+        return container
 
     def run_host(self, command, folder):
         """What `docker run --rm` does: create, start, wait for the end, remove. Milliseconds."""

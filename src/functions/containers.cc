@@ -99,11 +99,11 @@ asio::awaitable<Feature> Containers::Probe() {
   const auto facts = co_await engine_.Ask();
   feature.present = facts.has_value();
   feature.detail =
-      facts ? fmt::format("{} at '{}'; functions are paused, {}", facts->version, engine_.socket(),
-                          facts->experimental
-                              ? "its checkpoints do not keep their connections (docs/docker.md)"
-                              : "it offers no checkpoints")
-            : facts.error().ToString();
+      facts
+          ? fmt::format("{} at '{}'; functions are paused, {}", facts->version, engine_.socket(),
+                        facts->experimental ? "for its checkpoints cut waits short (docs/docker.md)"
+                                            : "it offers no checkpoints")
+          : facts.error().ToString();
   co_return feature;
 }
 
