@@ -16,6 +16,7 @@
 #include <ctime>
 #include <span>
 
+#include "base/fault.h"
 #include "base/scope.h"
 #include "base/try.h"
 #include "checkpoint/calls.h"
@@ -208,6 +209,7 @@ class Spilling {
     }
     if (!watched.empty()) {
       GODWIT_TRY(request_.hold(Fd(::fcntl(uffd.get(), F_DUPFD_CLOEXEC, 0))));
+      GODWIT_FAULT(kSpillWritten);
       Result<> emptied;
       for (const Run& run : watched) {
         if (emptied) emptied = RegisterMissing(uffd.get(), run.address, run.bytes);
@@ -217,6 +219,7 @@ class Spilling {
         }
         emptied = process.Forget(run.address, run.bytes, [&] { Answer(uffd.get(), missing); });
       }
+      GODWIT_FAULT(kSpillDropped);
       // Where nothing has been let go of yet, the page is there, and the pager finds it so.
       Serve(std::move(uffd), missing, emptied.has_value());
       GODWIT_TRY(std::move(emptied));
