@@ -117,6 +117,8 @@ class Verbs(harness.NodeCase):
 
     def test_doctor(self):
         node = self.node
+        # A node that has just begun still looks.
+        harness.eventually(lambda: "CRIU" in node.ok("doctor", quiet=True), what="its features")
         table = node.ok("doctor")
         for feature in ("CRIU", "control groups", "root", "python3", "nodejs"):
             self.assertIn(feature.lower(), table.lower())
