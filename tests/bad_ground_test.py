@@ -217,7 +217,7 @@ class ReadOnly(unittest.TestCase, harness.Errors):
     """A disk that takes nothing any more, as one with an error is mounted."""
 
     def test_while_it_runs(self):
-        """Of the images: what is on disk comes back, what runs goes on, and nothing is half done."""
+        """Of the images: what is on disk comes back, what runs goes on, nothing is half done."""
         home = harness.new_home()
         node = harness.Node(*PLAIN, "--blocked-after", "200ms", home=home,
                             wrap=(*SMALL_DISK, str(home / "data")))

@@ -53,7 +53,6 @@ def has_mptcp(_event, _context):
 
 
 def system_v(event, _context):
-    """Two that stand in the way: shared memory, and a raw view of nothing."""
     segment = check(libc.shmget(0x60D318, 4096, 0o1600))
     time.sleep(event.get("seconds", 3))
     check(libc.shmctl(segment, 0, None))
