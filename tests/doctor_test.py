@@ -146,7 +146,7 @@ class Doctor(harness.NodeCase):
         self.node.deploy("has-mptcp", "doctor", "handler.has_mptcp")
         if not self.node.invoke("has-mptcp"):
             self.skipTest("this kernel has no MPTCP")
-        told = self.examine("mptcp", {"seconds": 4}, "--for", "20s", code=4)
+        told = self.examine("mptcp", {"seconds": 12}, "--for", "60s", code=4)
         self.check_works(told, "FROZEN", "SPILLED")
         one = self.obstacle(told, "mptcp")
         self.assertRegex(one["what"], r"^descriptor \d+ of process \d+ \(python3\) is an "
@@ -165,14 +165,14 @@ class Doctor(harness.NodeCase):
         self.check_works(told, "FROZEN", "SPILLED")
 
     def test_a_connection_that_nobody_accepts(self):
-        told = self.examine("unaccepted", {"seconds": 4}, "--for", "20s", code=4)
+        told = self.examine("unaccepted", {"seconds": 12}, "--for", "60s", code=4)
         one = self.obstacle(told, "unaccepted_connection")
         self.assertRegex(one["what"], r"^descriptor \d+ of process \d+ \(python3\).*: .*In-flight")
         self.assertIn("accept it", one["fix"])
         self.assertEqual(told["call"]["result"], "hello")
 
     def test_a_socket_with_a_time_out_of_its_own(self):
-        told = self.examine("time_out_of_its_own", {"seconds": 4}, "--for", "20s", code=4)
+        told = self.examine("time_out_of_its_own", {"seconds": 12}, "--for", "60s", code=4)
         one = self.obstacle(told, "socket_timeout")
         self.assertIn("SO_RCVTIMEO", one["what"])
         self.assertEqual(one["fix"], "use poll")

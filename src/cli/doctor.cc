@@ -170,8 +170,12 @@ void ShowCall(const json::object& report, const std::string& name, Output& out) 
   if (!tried && !tiers.empty()) {
     out.Line("  not tried: " + Str(*tiers.front(), "reason"));
   } else if (Flagged(report, "waited")) {
-    out.Line(fmt::format("  tried on {}, an instance of its own, while its call waited",
-                         Str(report, "instance")));
+    const bool to_the_end = tiers.empty() || Str(*tiers.back(), "state") != "READY";
+    out.Line(fmt::format("  tried on {}, an instance of its own, while its call waited{}",
+                         Str(report, "instance"),
+                         to_the_end ? ""
+                                    : "; it had ended before the last was tried (--event gives one "
+                                      "that waits longer)"));
   } else if (status == "RUNNING") {
     out.Line(
         fmt::format("  tried on {}, an instance of its own, in the middle of its work: it did "

@@ -40,7 +40,7 @@ def leaves(_event, _context):
 
 def mptcp(event, _context):
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP):
-        time.sleep(event.get("seconds", 3))
+        time.sleep(event.get("seconds", 60))
     return "plain again"
 
 
@@ -54,7 +54,7 @@ def has_mptcp(_event, _context):
 
 def system_v(event, _context):
     segment = check(libc.shmget(0x60D318, 4096, 0o1600))
-    time.sleep(event.get("seconds", 3))
+    time.sleep(event.get("seconds", 60))
     check(libc.shmctl(segment, 0, None))
     return "removed"
 
@@ -62,7 +62,7 @@ def system_v(event, _context):
 def watches(event, _context):
     watch = check(libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
     check(libc.inotify_add_watch(watch, os.fsencode(event["path"]), 0x100))
-    time.sleep(event.get("seconds", 3))
+    time.sleep(event.get("seconds", 60))
     os.close(watch)
     return "closed"
 
@@ -71,14 +71,14 @@ def unaccepted(event, _context):
     with socket.create_server(("127.0.0.1", 0)) as server:
         with socket.create_connection(server.getsockname()) as client:
             client.sendall(b"hello")
-            time.sleep(event.get("seconds", 3))
+            time.sleep(event.get("seconds", 60))
             return server.accept()[0].recv(5).decode()
 
 
 def time_out_of_its_own(event, _context):
     """Blocked in recv() with SO_RCVTIMEO, which being stopped would end."""
     left, right = socket.socketpair()
-    span = event.get("seconds", 3)
+    span = event.get("seconds", 60)
     left.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO,
                     int(span).to_bytes(8, "little") + bytes(8))
     try:
