@@ -201,6 +201,59 @@ class Damage(unittest.TestCase, harness.Errors):
             self.assertEqual(node.invoke("sleeps", {"seconds": 0}), "slept")
 
 
+def fill(node):
+    """All but 1 MiB of the node's small disk; the file that does it."""
+    ballast = pathlib.Path(f"/proc/{node.process.pid}/root{node.data}/ballast")
+    with open(ballast, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(MIB // 16))
+        except OSError:
+            file.truncate(file.tell() - MIB)
+    return ballast
+
+
+class ReadOnly(unittest.TestCase, harness.Errors):
+    """A disk that takes nothing any more, as one with an error is mounted."""
+
+    def test_while_it_runs(self):
+        """Of the images: what is on disk comes back, what runs goes on, nothing is half done."""
+        home = harness.new_home()
+        node = harness.Node(*PLAIN, "--blocked-after", "200ms", home=home,
+                            wrap=(*SMALL_DISK, str(home / "data")))
+        self.addCleanup(node.close)
+        node.start()
+        node.deploy("sleeps", "misfits", "handler.sleeps", timeout=60)
+        kept = node.submit("sleeps", {"seconds": 6})
+        node.wait_for(state="SUSPENDED")
+        blobs = str(node.data / "blobs")
+        for words in (("--bind", blobs, blobs), ("-o", "remount,bind,ro", blobs)):
+            harness.run(["nsenter", "-t", str(node.process.pid), "-m", "mount", *words], check=True)
+        call = node.later("invoke", "sleeps", '{"seconds": 4}')
+        row = harness.eventually(
+            lambda: next((row for row in node.ps() if "ead-only" in row["reason"]), None),
+            what="a suspension that nobody keeps")
+        self.assertIn(row["state"], ("BLOCKED", "BUSY"))
+        self.check_error(node.godwit("suspend", row["instance"]), 11, "ead-only")
+        self.check_error(node.godwit("deploy", harness.FUNCTIONS / "echo"), 11, "ead-only")
+        self.assertEqual(call.result().out, '"slept"\n')
+        record = node.result(kept)
+        self.assertEqual((record["status"], record["result"], record["attempt"]),
+                         ("SUCCEEDED", "slept", 1))
+        self.assertEqual(node.invoke("sleeps", {"seconds": 0}), "slept")
+
+    def test_at_the_start(self):
+        node = harness.Node(*PLAIN)
+        self.addCleanup(node.close)
+        node.start().stop()
+        node.wrap = ("unshare", "-m", "sh", "-c",
+                     'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"',
+                     str(node.data))
+        node.launch()
+        self.check_error(harness.Done(node.died(), "", node.log(), 0), 11, str(node.data),
+                         "ead-only")
+
+
 class FullDisk(unittest.TestCase, harness.Errors):
 
     def test_while_a_call_is_put_away(self):
@@ -211,13 +264,7 @@ class FullDisk(unittest.TestCase, harness.Errors):
         node.start()
         node.deploy("sleeps", "misfits", "handler.sleeps", timeout=60)
         node.invoke("sleeps", {"seconds": 0})
-        ballast = pathlib.Path(f"/proc/{node.process.pid}/root{node.data}/ballast")
-        with open(ballast, "wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(MIB // 16))
-            except OSError:
-                file.truncate(file.tell() - MIB)
+        ballast = fill(node)
         call = node.later("invoke", "sleeps", '{"seconds": 4}')
         row = harness.eventually(
             lambda: next((row for row in node.ps() if "space" in row["reason"]), None),
@@ -234,6 +281,27 @@ class FullDisk(unittest.TestCase, harness.Errors):
         node.ok("suspend", row["instance"])
         self.assertEqual([row["state"] for row in node.ps()], ["SUSPENDED"])
         self.assertEqual(again.result().out, '"slept"\n')
+
+    def test_while_one_is_spilled(self):
+        """Without room for its memory it keeps that, and answers right."""
+        home = harness.new_home()
+        node = harness.Node(*PLAIN, "--keep-awake", "--blocked-after", "200ms", home=home,
+                            wrap=(*SMALL_DISK, str(home / "data")))
+        self.addCleanup(node.close)
+        node.start()
+        node.deploy("large", "heap", timeout=60)
+        node.invoke("large", {"what": "fill", "pages": 4096})
+        ballast = fill(node)
+        row, = node.ps()
+        spill = ("suspend", row["instance"], "--tier", "spilled")
+        self.check_error(node.godwit(*spill), 12, "space")
+        row, = node.ps()
+        self.assertEqual(row["state"], "READY")
+        self.assertGreater(row["memory_bytes"], 16 * MIB)
+        self.assertEqual(node.invoke("large", {"what": "check"}), [])
+        ballast.unlink()
+        self.assertEqual(node.json(*spill)["instance"]["state"], "SPILLED")
+        self.assertEqual(node.invoke("large", {"what": "check"}), [])
 
     @unittest.skipUnless(harness.FAULTS, "this build has no fault points (the dev preset has)")
     def test_at_the_fault_point(self):
@@ -269,12 +337,19 @@ class NoCriu(harness.NodeCase):
         self.assertIn(row["state"], ("BLOCKED", "BUSY"))
         self.assertEqual(call.result().out, '"slept"\n')
         self.check_error(node.godwit("suspend", row["instance"]), 4, "CRIU", "godwit doctor")
-        self.check_error(node.godwit("doctor", "sleeps"), 4, "CRIU")
+        self.check_no_criu(node)
         features = {one["name"]: one for one in node.json("doctor")["features"]}
         harness.say(features)
         criu = next(one for name, one in features.items() if "criu" in name.lower())
         self.assertFalse(criu["present"])
         self.assertTrue(criu["cost"])
+
+    def check_no_criu(self, node):
+        """A trial says so, and which tiers are left."""
+        done = node.godwit("doctor", "sleeps", "--event", '{"seconds": 2}')
+        self.check_error(done, 4, "1 obstacle")
+        self.assertRegex(done.out, r"(?s)FROZEN +works.*SPILLED +works.*SUSPENDED +refused.*"
+                                   r"obstacle: CRIU is not there\n *fix: run `godwit doctor`")
 
 
 class NotCriu(harness.NodeCase):
@@ -287,7 +362,7 @@ class NotCriu(harness.NodeCase):
         self.assertRegex(node.log(), "nothing will be put away: '/bin/true' is not CRIU")
         node.deploy("sleeps", "misfits", "handler.sleeps")
         self.assertEqual(node.invoke("sleeps", {"seconds": 1}), "slept")
-        self.check_error(node.godwit("doctor", "sleeps"), 4, "CRIU")
+        NoCriu.check_no_criu(self, node)
         features = harness.eventually(lambda: node.json("doctor")["features"])
         criu = next(one for one in features if one["name"] == "CRIU")
         self.assertFalse(criu["present"])

@@ -101,7 +101,9 @@ class Docker(harness.NodeCase):
         self.assertEqual(back["instance"]["state"], "READY")
         self.assertEqual(node.invoke("boxed")["calls"], before + 1)
         done = node.godwit("doctor", "boxed")
-        self.assertIn("Docker Engine", done.out + done.err)
+        self.check_error(done, 4, "1 obstacle")
+        self.assertRegex(done.out, r"(?s)FROZEN +works.*SPILLED +refused.*SUSPENDED +refused.*"
+                                   r"container of the Docker Engine, which can freeze it")
         self.assertIn("Docker Engine", node.ok("doctor"))
 
     def test_one_that_takes_too_much_memory_is_told_so(self):

@@ -129,6 +129,9 @@ class FaultPoints(unittest.TestCase, Leftovers):
     ATTEMPTS = {101: 2, 102: 1, 201: 2, 204: 2, 205: 1, 206: 2, 301: 1, 302: 2, 303: 2, 401: 2}
     # The count of calls that an idle instance still knows when it has answered one more.
     COUNTS = {201: 1, 204: 1, 205: 2, 206: 1}
+    # Of the tiers between: what is done by hand until the node dies.
+    BY_HAND = {601: "spilled", 602: "spilled", 603: "spilled", 604: "spilled", 605: "frozen",
+               606: "frozen"}
     NOT_FOR_KILLING = {203, 207}
     # callback_test.py, prebake_test.py
     TRIED_ELSEWHERE = {103, 501, 502, 503, 504, 505, 506}
@@ -136,7 +139,7 @@ class FaultPoints(unittest.TestCase, Leftovers):
     def test_every_point_is_tried(self):
         text = (harness.ROOT / "src" / "base" / "fault.h").read_text(encoding="utf-8")
         points = {int(number) for number in re.findall(r"X\(k\w+, (\d+),", text)}
-        self.assertEqual(points, set(self.ATTEMPTS) | self.NOT_FOR_KILLING |
+        self.assertEqual(points, set(self.ATTEMPTS) | set(self.BY_HAND) | self.NOT_FOR_KILLING |
                          self.TRIED_ELSEWHERE)
 
     def test_event_calls(self):
@@ -144,6 +147,9 @@ class FaultPoints(unittest.TestCase, Leftovers):
 
     def test_idle_instances(self):
         self.at_each(self.COUNTS, self.kill_under_an_idle_instance)
+
+    def test_spilled_and_frozen(self):
+        self.at_each(self.BY_HAND, self.kill_between_tiers)
 
     def at_each(self, points, check):
         # Few at once: each is a node, and the machine is small.
@@ -173,6 +179,31 @@ class FaultPoints(unittest.TestCase, Leftovers):
                                  {"name": f"at {point}", "attempt": attempt, "count": 1})
                 self.assertEqual(record["attempt"], attempt)
             self.check_nothing_is_left(node)
+            self.assertEqual(node.invoke("marks", {"name": "after", "seconds": 0})["name"], "after")
+
+    def kill_between_tiers(self, point, tier):
+        """Nothing of it is on disk for good: its call is run again, and nobody is left over, who
+        might read zeros where its memory was."""
+        with harness.Node(*PLAIN, "--blocked-after", "200ms",
+                          "--keep-awake").start(fault=f"{point}:kill") as node:
+            node.deploy("marks", handler="handler.sleep", timeout=60)
+            request = node.submit("marks", {"name": f"at {point}", "seconds": 4})
+            row = node.wait_for(function="marks", state="BLOCKED")
+            before = own_processes(node)
+            self.assertIn(row["pid"], before)
+            node.godwit("suspend", row["instance"], "--tier", tier)
+            if node.alive():
+                node.godwit("resume", row["instance"])
+            self.assertEqual(node.died(), -signal.SIGKILL)
+            harness.eventually(lambda: not before & own_processes(node), 10, "the end of the dead")
+            node.start()
+            record = node.result(request)
+            self.assertEqual((record["status"], record["attempt"]), ("SUCCEEDED", 2), record)
+            self.assertEqual(record["result"], {"name": f"at {point}", "attempt": 2, "count": 1})
+            self.check_nothing_is_left(node)
+            # Of the files that it was spilled into none has a name.
+            self.assertEqual([path for path in (node.data / "instances").iterdir()
+                              if path.is_file()], [])
             self.assertEqual(node.invoke("marks", {"name": "after", "seconds": 0})["name"], "after")
 
     def kill_under_an_idle_instance(self, point, count):

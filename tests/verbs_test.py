@@ -117,6 +117,8 @@ class Verbs(harness.NodeCase):
 
     def test_doctor(self):
         node = self.node
+        # A node that has just begun still looks.
+        harness.eventually(lambda: "CRIU" in node.ok("doctor", quiet=True), what="its features")
         table = node.ok("doctor")
         for feature in ("CRIU", "control groups", "root", "python3", "nodejs"):
             self.assertIn(feature.lower(), table.lower())
@@ -125,26 +127,29 @@ class Verbs(harness.NodeCase):
         for feature in told["features"]:
             self.keys(feature, "name", "present", "detail", "cost")
         node.deploy("well", "misfits", "handler.counts")
+        instance = node.invoke("well") and node.ps(function="well")[0]["instance"]
         self.assertRegex(node.ok("doctor", "well"),
-                         r"^well will checkpoint: image .* before it is packed, dumped in .*\n"
-                         r"  tried on i-[0-9a-f]+, which is not waiting in a call: .*\n"
+                         r"(?s)^well will checkpoint\nTIER .*\nFROZEN +works.*\nSPILLED +works.*\n"
+                         r"SUSPENDED +works.*\n  its call: answered 1 in .*\n"
+                         r"  tried on i-[0-9a-f]+, an instance of its own, after its call, .*\n"
                          r"  template: .*$")
         told = node.json("doctor", "well")
+        self.keys(told, "function", "instance", "checkpoints", "waited", "tiers", "obstacles",
+                  "template", "call")
         self.assertEqual((told["checkpoints"], told["obstacles"]), (True, []))
-        # The instance that it was tried on is as it was.
-        self.assertEqual(node.invoke("well"), 1)
+        for tier in told["tiers"]:
+            self.keys(tier, "tier", "result", "state", "reason", "took_us", "back_us",
+                      "memory_before", "memory_after", "image_bytes")
+        # Nobody's instance has been disturbed.
+        self.assertEqual((node.invoke("well"), node.ps(function="well")[0]["instance"]),
+                         (2, instance))
         # What stands in the way is there only while a call waits.
         node.deploy("odd", "oddities", "handler.handler", timeout=60)
-        self.assertIn("which is not waiting in a call", node.ok("doctor", "odd"))
-        call = node.later("invoke", "odd",
-                          json.dumps({"what": "unaccepted_connection", "seconds": 6}))
-        harness.eventually(
-            lambda: [row for row in node.ps(function="odd") if "not put away" in row["reason"]],
-            what="an instance that cannot be put away")
-        done = node.godwit("doctor", "odd")
+        done = node.godwit("doctor", "odd", "--event",
+                           json.dumps({"what": "unaccepted_connection", "seconds": 4}))
         self.check_error(done, 4, "obstacle")
-        self.assertRegex(done.out, r"(?m)^  tried on i-[0-9a-f]+, whose call waits$")
-        self.assertEqual(call.result().code, 0)
+        self.assertRegex(done.out, r"(?m)^  obstacle: descriptor \d+ of process .*\n       fix: ")
+        self.assertRegex(done.out, r"(?m)^  tried on i-[0-9a-f]+, .*, while its call waited$")
         # Without a node it looks at this machine.
         alone = harness.run([harness.binary(), "doctor", "--endpoint", "http://127.0.0.1:1"])
         self.assertEqual(alone.code, 0, alone.err)

@@ -46,6 +46,7 @@ Result<functions::LogRange> LogRangeOf(const http::Request& request) {
 
 // What is somewhat too large is read to its end, so that the refusal is in the one form.
 constexpr size_t kCallbackBody = 2 * functions::kMaxCallback;
+constexpr size_t kTrialBody = functions::kMaxSyncPayload + 1024;
 
 bool IsVisible(char c) { return c >= ' ' && c <= '~'; }
 
@@ -112,7 +113,7 @@ const std::vector<AdminApi::Route>& AdminApi::Routes() {
       {"GET", {"godwit", "v1", "invocations", "*", "result"}, &AdminApi::InvocationResult},
       {"POST", {"godwit", "v1", "invocations", "*", "callback"}, &AdminApi::Callback},
       {"GET", {"godwit", "v1", "functions", "*", "logs"}, &AdminApi::Logs},
-      {"GET", {"godwit", "v1", "functions", "*", "diagnosis"}, &AdminApi::Diagnosis},
+      {"POST", {"godwit", "v1", "functions", "*", "trial"}, &AdminApi::Trial},
       {"GET", {"godwit", "v1", "functions", "*", "code"}, &AdminApi::Code},
       {"POST", {"godwit", "v1", "uploads"}, &AdminApi::BeginUpload},
       {"PUT", {"godwit", "v1", "uploads", "*"}, &AdminApi::AddToUpload},
@@ -123,6 +124,9 @@ const std::vector<AdminApi::Route>& AdminApi::Routes() {
 size_t AdminApi::BodyLimit(std::string_view method, std::string_view path) {
   const bool callback = method == "POST" && path.starts_with("/godwit/v1/invocations/");
   const bool piece = method == "PUT" && path.starts_with("/godwit/v1/uploads/");
+  const bool trial =
+      method == "POST" && path.starts_with("/godwit/v1/functions/") && path.ends_with("/trial");
+  if (trial) return kTrialBody;
   return piece ? functions::ImageUploads::kMaxPiece : callback ? kCallbackBody : kSmallBody;
 }
 
@@ -277,9 +281,25 @@ AdminApi::Answer AdminApi::Logs(std::string function, const http::Request& reque
   co_return response;
 }
 
-AdminApi::Answer AdminApi::Diagnosis(std::string function, const http::Request&) {
-  GODWIT_CO_TRY(const auto diagnosis, co_await platform_.Diagnose(std::move(function)));
-  co_return Ok(ToJson(diagnosis));
+AdminApi::Answer AdminApi::Trial(std::string function, const http::Request& request) {
+  using std::chrono::milliseconds;
+  functions::TrialRequest trial;
+  constexpr uint64_t kMost = trial.kMost / milliseconds(1);
+  GODWIT_CO_TRY(const auto span,
+                NumberIn(request, "for_ms", fmt::format("milliseconds, 1 to {}", kMost)));
+  if (span && (*span == 0 || *span > kMost)) {
+    co_return Fail(godwit::Code::kInvalid,
+                   "'for_ms' is {}, which is no time for a trial (give 1 to {} milliseconds)",
+                   *span, kMost);
+  }
+  if (span) trial.limit = milliseconds(*span);
+  if (request.body.size() > functions::kMaxSyncPayload) {
+    co_return Fail(godwit::Code::kTooLarge, "the event has {} bytes, a call takes at most {}",
+                   request.body.size(), functions::kMaxSyncPayload);
+  }
+  if (!request.body.empty()) trial.event = request.body;
+  GODWIT_CO_TRY(const auto report, co_await platform_.Try(std::move(function), std::move(trial)));
+  co_return http::Json(200, ToText(report));
 }
 
 AdminApi::Answer AdminApi::Code(std::string function, const http::Request&) {

@@ -17,7 +17,10 @@
 //   GET  /functions/NAME/logs?after=PLACE the first bytes since an earlier look, whose PLACE was in
 //                                         its header Godwit-Log-Next; Godwit-Log-Skipped: so many
 //                                         that came since are kept no more
-//   GET  /functions/NAME/diagnosis        whether it will checkpoint, and what stands in the way
+//   POST /functions/NAME/trial?for_ms=N   runs it once, with the body as its event (else {}), in an
+//                                         instance of its own, for N ms at most (5,000; at most
+//                                         900,000), and puts that into each tier: what it took, and
+//                                         what stands in the way
 //   GET  /functions/NAME/code             the zip
 //   POST /uploads                         {"upload"}: a new one, of a container image's tar
 //   PUT  /uploads/ID?at=N                 the tar's bytes from N on, at most 8 MiB at once;
@@ -68,7 +71,7 @@ class AdminApi {
   Answer InvocationResult(std::string id, const http::Request&);
   Answer Callback(std::string id, const http::Request& request);
   Answer Logs(std::string function, const http::Request& request);
-  Answer Diagnosis(std::string function, const http::Request&);
+  Answer Trial(std::string function, const http::Request& request);
   Answer Code(std::string function, const http::Request&);
   Answer BeginUpload(std::string, const http::Request&);
   Answer AddToUpload(std::string upload, const http::Request& request);

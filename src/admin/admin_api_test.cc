@@ -206,7 +206,7 @@ TEST_F(AdminApiTest, CallbacksAreHandedOn) {
             404);
 }
 
-TEST_F(AdminApiTest, LogsDiagnosisAndCode) {
+TEST_F(AdminApiTest, LogsTrialAndCode) {
   platform_.logs["f"] = "hello\n";
   EXPECT_EQ(Get("/godwit/v1/functions/f/logs").body, "hello\n");
   EXPECT_THAT(Get("/godwit/v1/functions/f/logs").Get("Content-Type"), HasSubstr("text/plain"));
@@ -225,13 +225,39 @@ TEST_F(AdminApiTest, LogsDiagnosisAndCode) {
   EXPECT_EQ(refused.status, 400);
   EXPECT_THAT(refused.body, HasSubstr("'bytes' is '-1', which is no number"));
 
-  platform_.diagnoses["f"] = {
-      "f",    false, {"fd 5: inotify watch"}, 0, 31ms, {"i-3f9a0c51b2"}, functions::State::kBlocked,
-      "ready"};
-  EXPECT_EQ(Get("/godwit/v1/functions/f/diagnosis").body,
-            R"({"function":"f","checkpoints":false,"obstacles":["fd 5: inotify watch"],)"
-            R"("image_bytes":0,"dump_us":31000,"instance":"i-3f9a0c51b2","state":"BLOCKED",)"
-            R"("template":"ready"})");
+  functions::TrialReport& trial = platform_.trials["f"];
+  trial.function = "f";
+  trial.instance = {"i-3f9a0c51b2"};
+  trial.waited = true;
+  trial.tiers.push_back({.tier = functions::Tier::kDisk,
+                         .result = functions::TierTrial::Result::kRefused,
+                         .state = functions::State::kBlocked,
+                         .reason = "fd 5",
+                         .took = {},
+                         .back = {},
+                         .memory_before = 0,
+                         .memory_after = 0,
+                         .image_bytes = 0});
+  trial.obstacles.push_back({"mptcp", "fd 5 is an MPTCP socket", ""});
+  EXPECT_EQ(
+      Ask("POST", "/godwit/v1/functions/f/trial?for_ms=1500", "[1]").body,
+      R"({"function":"f","instance":"i-3f9a0c51b2","checkpoints":false,"waited":true,"tiers":[)"
+      R"({"tier":"SUSPENDED","result":"refused","state":"BLOCKED","reason":"fd 5","took_us":0,)"
+      R"("back_us":0,"memory_before":0,"memory_after":0,"image_bytes":0}],"obstacles":[)"
+      R"({"kind":"mptcp","what":"fd 5 is an MPTCP socket","fix":null}],"template":null,)"
+      R"("call":{"id":null,"status":"RUNNING","function_error":null,"took_us":0,"result":null}})");
+  EXPECT_EQ(platform_.tried.back().event, "[1]");
+  EXPECT_EQ(platform_.tried.back().limit, 1500ms);
+  Ask("POST", "/godwit/v1/functions/f/trial");
+  EXPECT_EQ(platform_.tried.back().event, "{}");
+  EXPECT_EQ(platform_.tried.back().limit, functions::TrialRequest::kUsual);
+  for (const char* span : {"0", "900001", "soon"})
+    EXPECT_EQ(Ask("POST", std::string("/godwit/v1/functions/f/trial?for_ms=") + span).status, 400);
+  EXPECT_EQ(Ask("POST", "/godwit/v1/functions/none/trial").status, 404);
+  const std::string most = '"' + std::string(functions::kMaxSyncPayload - 2, 'x') + '"';
+  EXPECT_EQ(Ask("POST", "/godwit/v1/functions/f/trial", most).status, 200);
+  EXPECT_EQ(Ask("POST", "/godwit/v1/functions/f/trial", most + " ").status, 413);
+  EXPECT_GT(AdminApi::BodyLimit("POST", "/godwit/v1/functions/f/trial"), most.size() + 1);
 
   platform_.Add("f g");
   EXPECT_EQ(Get("/godwit/v1/functions/f%20g/code").body, "PK zip of f g");

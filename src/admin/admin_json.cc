@@ -26,6 +26,21 @@ bool IsJson(std::string_view text) {
   return !error;
 }
 
+// A result that is JSON as the function wrote it.
+std::string WithResult(const json::object& head, std::string_view payload) {
+  std::string text = json::serialize(head);
+  text.pop_back();
+  text += ",\"result\":";
+  if (payload.empty()) {
+    text += "null";
+  } else if (IsJson(payload)) {
+    text += payload;
+  } else {
+    text += json::serialize(json::string(payload));
+  }
+  return text + '}';
+}
+
 }  // namespace
 
 json::object ToJson(const functions::InstanceView& view) {
@@ -47,15 +62,6 @@ json::object ToJson(const functions::MoveReport& report) {
           {"took_us", Micros(report.took)},
           {"memory_before", report.memory_before},
           {"memory_after", report.memory_after}};
-}
-
-json::object ToJson(const functions::Diagnosis& diagnosis) {
-  json::array obstacles;
-  for (const auto& obstacle : diagnosis.obstacles) obstacles.emplace_back(obstacle);
-  return {{"function", diagnosis.function},         {"checkpoints", diagnosis.checkpoints},
-          {"obstacles", std::move(obstacles)},      {"image_bytes", diagnosis.image_bytes},
-          {"dump_us", Micros(diagnosis.dump_took)}, {"instance", OrNull(diagnosis.instance.text)},
-          {"state", ToString(diagnosis.state)},     {"template", OrNull(diagnosis.prebaked)}};
 }
 
 json::array ToJson(const std::vector<functions::Transition>& history) {
@@ -100,17 +106,47 @@ std::string ToText(const functions::CallRecord& record) {
       {"function_error", OrNull(record.function_error)},
       {"accepted", FormatRfc3339(record.accepted)},
       {"finished", OrNull(record.finished)}};
-  std::string text = json::serialize(head);
-  text.pop_back();
-  text += ",\"result\":";
-  if (record.payload.empty()) {
-    text += "null";
-  } else if (IsJson(record.payload)) {
-    text += record.payload;
-  } else {
-    text += json::serialize(json::string(record.payload));
+  return WithResult(head, record.payload);
+}
+
+std::string ToText(const functions::TrialReport& report) {
+  json::array tiers;
+  for (const auto& one : report.tiers) {
+    tiers.push_back(json::object{{"tier", ToString(functions::StateOf(one.tier))},
+                                 {"result", functions::ToString(one.result)},
+                                 {"state", ToString(one.state)},
+                                 {"reason", OrNull(one.reason)},
+                                 {"took_us", Micros(one.took)},
+                                 {"back_us", Micros(one.back)},
+                                 {"memory_before", one.memory_before},
+                                 {"memory_after", one.memory_after},
+                                 {"image_bytes", one.image_bytes}});
   }
-  return text + '}';
+  json::array obstacles;
+  for (const auto& one : report.obstacles) {
+    obstacles.push_back(
+        json::object{{"kind", one.kind}, {"what", one.what}, {"fix", OrNull(one.fix)}});
+  }
+  const bool failed = report.outcome && !report.outcome->function_error.empty();
+  const json::object call = {
+      {"id", OrNull(report.request.text)},
+      {"status", !report.outcome ? "RUNNING"
+                 : failed        ? "FAILED"
+                                 : "SUCCEEDED"},
+      {"function_error", OrNull(failed ? report.outcome->function_error : std::string())},
+      {"took_us", Micros(report.call_took)}};
+  std::string text =
+      json::serialize(json::object{{"function", report.function},
+                                   {"instance", report.instance.text},
+                                   {"checkpoints", report.Works(functions::Tier::kDisk)},
+                                   {"waited", report.waited},
+                                   {"tiers", std::move(tiers)},
+                                   {"obstacles", std::move(obstacles)},
+                                   {"template", OrNull(report.prebaked)}});
+  text.pop_back();
+  return text +
+         ",\"call\":" + WithResult(call, report.outcome ? report.outcome->payload : std::string()) +
+         '}';
 }
 
 }  // namespace godwit::admin

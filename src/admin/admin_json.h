@@ -15,11 +15,11 @@ namespace godwit::admin {
 
 boost::json::object ToJson(const functions::InstanceView& view);
 boost::json::object ToJson(const functions::MoveReport& report);
-boost::json::object ToJson(const functions::Diagnosis& diagnosis);
 boost::json::array ToJson(const std::vector<functions::Transition>& history);
 boost::json::object ToJson(const NodeInfo& info);
 // As text, because a result that is JSON is put in as the function wrote it; another one becomes a
 // string.
 std::string ToText(const functions::CallRecord& record);
+std::string ToText(const functions::TrialReport& report);
 
 }  // namespace godwit::admin

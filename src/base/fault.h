@@ -25,7 +25,13 @@
   X(kTemplateDropped, 503, "a template is out of the store, its image still there")        \
   X(kTemplateBroken, 504, "a template's image is that of somebody else")                   \
   X(kClonePlaced, 505, "a clone's image is staged, nothing runs")                          \
-  X(kCloneRestored, 506, "a clone runs, nobody was told")
+  X(kCloneRestored, 506, "a clone runs, nobody was told")                                  \
+  X(kSpillWritten, 601, "a process' pages are written and held, none is let go of")        \
+  X(kSpillDropped, 602, "its pages are let go of, nobody serves them, nobody runs")        \
+  X(kSpilled, 603, "it is spilled and its threads wait again, nobody was told")            \
+  X(kFilling, 604, "a piece of memory that was missing is back, others are not")           \
+  X(kFrozen, 605, "it is frozen, nobody was told")                                         \
+  X(kThawed, 606, "it is thawed, nobody was told")
 
 namespace godwit::fault {
 

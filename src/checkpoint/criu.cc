@@ -128,7 +128,6 @@ Result<> Dump(const Worker& worker, const DumpRequest& dump, const DumpHooks& ho
   request.set_type(kDump);
   *request.mutable_opts() = CommonOptions(dump.images);
   request.mutable_opts()->set_pid(dump.pid);
-  request.mutable_opts()->set_leave_running(dump.leave_running);
   GODWIT_TRY(Send(worker.channel, request));
   Result<> kept = hooks.preparing ? hooks.preparing() : Result<>{};
   while (true) {

@@ -30,7 +30,6 @@ struct DumpRequest {
   int pid = 0;                 // of the root of the process tree, inside
   std::string images;          // directory, inside
   std::string images_outside;  // the same on the host, for CRIU's log
-  bool leave_running = false;
 };
 
 struct DumpHooks {

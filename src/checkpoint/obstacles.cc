@@ -1,13 +1,18 @@
 #include "checkpoint/obstacles.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <linux/kcmp.h>
+#include <netinet/in.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 #include <cstdlib>
@@ -23,6 +28,7 @@
 #include "checkpoint/calls.h"
 #include "checkpoint/core_image.h"
 #include "checkpoint/inside.h"
+#include "checkpoint/watches.h"
 
 namespace godwit::checkpoint {
 namespace {
@@ -31,19 +37,29 @@ namespace fs = std::filesystem;
 
 struct Kind {
   std::string_view link;  // how /proc/PID/fd names it
+  std::string_view kind;  // of Obstacle
   std::string_view what;
+  std::string_view fix = "close it before you wait";
 };
 
 constexpr Kind kRefused[] = {
-    {"anon_inode:[io_uring]", "an io_uring"},
-    {"anon_inode:[fanotify]", "a fanotify group"},
-    {"anon_inode:[userfaultfd]", "a userfaultfd"},
-    {"anon_inode:[perf_event]", "a performance counter"},
-    {"anon_inode:bpf-map", "a bpf map"},
-    {"anon_inode:bpf-prog", "a bpf program"},
-    {"/dev/net/tun", "a tun device"},
-    {"/dev/fuse", "a fuse channel"},
+    {"anon_inode:[io_uring]", "io_uring", "an io_uring",
+     "set UV_USE_IO_URING=0 for Node.js, have another library use epoll, or close it before you "
+     "wait"},
+    {"anon_inode:[fanotify]", "fanotify", "a fanotify group"},
+    {"anon_inode:[userfaultfd]", "userfaultfd", "a userfaultfd"},
+    {"anon_inode:[perf_event]", "perf_event", "a performance counter"},
+    {"anon_inode:bpf-map", "bpf", "a bpf map"},
+    {"anon_inode:bpf-prog", "bpf", "a bpf program"},
+    {"/dev/net/tun", "tun", "a tun device"},
+    {"/dev/fuse", "fuse", "a fuse channel"},
 };
+
+constexpr Kind kRawSocket = {"", "raw_socket", "a raw socket"};
+constexpr Kind kSctpSocket = {"", "sctp", "an SCTP socket"};
+constexpr Kind kMptcpSocket = {
+    "", "mptcp", "an MPTCP socket",
+    "set GODEBUG=multipathtcp=0 for Go, or open a plain TCP socket, without IPPROTO_MPTCP"};
 
 std::string NameOf(int pid) {
   std::ifstream file(fmt::format("/proc/{}/comm", pid));
@@ -64,15 +80,26 @@ bool InTable(int pid, const char* table, const std::string& inode) {
   return false;
 }
 
-std::optional<std::string_view> Refused(int pid, const std::string& link) {
+// What socket(2) was asked for; -1 if it cannot be had.
+int ProtocolOf(const Fd& socket) {
+  int protocol = -1;
+  socklen_t size = sizeof protocol;
+  if (!socket || ::getsockopt(socket.get(), SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0)
+    return -1;
+  return protocol;
+}
+
+const Kind* Refused(int pid, const std::string& number, const std::string& link) {
   for (const auto& kind : kRefused) {
-    if (link == kind.link) return kind.what;
+    if (link == kind.link) return &kind;
   }
-  if (!link.starts_with("socket:[")) return std::nullopt;
+  if (!link.starts_with("socket:[")) return nullptr;
   const std::string inode = link.substr(8, link.size() - 9);
-  if (InTable(pid, "raw", inode)) return "a raw socket";
-  if (InTable(pid, "sctp/eps", inode)) return "an SCTP socket";
-  return std::nullopt;
+  if (InTable(pid, "raw", inode)) return &kRawSocket;
+  if (InTable(pid, "sctp/eps", inode)) return &kSctpSocket;
+  if (ProtocolOf(CopyDescriptor(pid, std::atoi(number.c_str()))) == IPPROTO_MPTCP)
+    return &kMptcpSocket;
+  return nullptr;
 }
 
 std::string Descriptor(const std::string& number, int inside, int pid) {
@@ -140,11 +167,11 @@ int ParentOf(int pid) {
   return 0;
 }
 
-std::unexpected<Error> HasOutlived(int inside, int pid) {
-  return Fail(Code::kUnsupported,
-              "process {} ({}) has outlived the one that started it (wait for it, or keep it "
-              "below the function's own process)",
-              inside, NameOf(pid));
+std::string HasOutlived(int inside, int pid) {
+  return fmt::format(
+      "process {} ({}) has outlived the one that started it (wait for it, or keep it below the "
+      "function's own process)",
+      inside, NameOf(pid));
 }
 
 Result<> CheckObjects(const std::vector<int>& pids) {
@@ -192,62 +219,9 @@ std::optional<std::string> SharedLock(int inside, int pid, const std::map<int, i
   return found;
 }
 
-}  // namespace
-
-std::vector<std::string> FindObstacles(const std::vector<int>& pids) {
-  std::vector<std::string> obstacles;
-  for (const auto& [inside, pid] : InsidePids(pids)) {
-    ForDescriptors(pid, [&](const fs::path& descriptor) {
-      std::error_code error;
-      if (const auto what = Refused(pid, fs::read_symlink(descriptor, error).string())) {
-        obstacles.push_back(fmt::format("{} is {} (close it before you wait)",
-                                        Descriptor(descriptor.filename(), inside, pid), *what));
-      }
-    });
-  }
-  return obstacles;
-}
-
-std::string DescriptorIn(const std::string& reason, const std::vector<int>& pids) {
-  const std::vector<std::string> numbers = NumbersIn(reason);
-  // "Can't dump file 5 of that type".
-  const size_t file = reason.find(" file ");
-  const std::string by_number =
-      file == std::string::npos || !reason.contains("of that type")
-          ? ""
-          : reason.substr(file + 6, reason.find(' ', file + 6) - file - 6);
-  for (const auto& [inside, pid] : InsidePids(pids)) {
-    std::error_code error;
-    for (fs::directory_iterator it(fmt::format("/proc/{}/fd", pid), error), end;
-         !error && it != end; it.increment(error)) {
-      const std::string number = it->path().filename().string();
-      const std::string link = fs::read_symlink(it->path(), error).string();
-      if (number == by_number) return Descriptor(number, inside, pid);
-      if (!link.starts_with("socket:[") && !link.starts_with("pipe:[")) continue;
-      const std::string inode = link.substr(link.find('[') + 1, link.size() - link.find('[') - 2);
-      uint64_t value = 0;
-      std::from_chars(inode.data(), inode.data() + inode.size(), value);
-      if (std::ranges::find(numbers, inode) != numbers.end() ||
-          std::ranges::find(numbers, fmt::format("{:x}", value)) != numbers.end())
-        return Descriptor(number, inside, pid);
-    }
-  }
-  return "";
-}
-
-Result<> CheckComplete(const std::string& images, const std::vector<int>& pids) {
-  GODWIT_TRY(const auto tree, ReadTree(images));
-  for (const auto& [inside, pid] : InsidePids(pids)) {
-    const auto number = static_cast<uint32_t>(inside);
-    if (std::ranges::find(tree, number, &image::Pstree::pid) == tree.end())
-      return HasOutlived(inside, pid);
-  }
-  return CheckObjects(pids);
-}
-
-Result<> CheckRunning(const std::vector<int>& pids) {
-  if (const auto found = FindObstacles(pids); !found.empty())
-    return Fail(Code::kUnsupported, "{}", found.front());
+// Found by looking, but not at descriptors: processes and what they share.
+std::vector<std::string> AmongProcesses(const std::vector<int>& pids) {
+  std::vector<std::string> found;
   const std::map<int, int> outside = InsidePids(pids);
   bool first = false;
   for (const auto& [inside, pid] : outside) {
@@ -255,12 +229,156 @@ Result<> CheckRunning(const std::vector<int>& pids) {
     if (parent == 0) continue;
     if (std::ranges::find(pids, parent) == pids.end()) {
       // The function's own is the child of the sandbox's init, too, and nobody else.
-      if (first) return HasOutlived(inside, pid);
+      if (first) found.push_back(HasOutlived(inside, pid));
       first = true;
-    } else if (const auto lock = SharedLock(inside, pid, outside)) {
-      return Fail(Code::kUnsupported, "{}", *lock);
+    } else if (auto lock = SharedLock(inside, pid, outside)) {
+      found.push_back(*std::move(lock));
     }
   }
+  return found;
+}
+
+struct Place {
+  int inside = 0, pid = 0;
+  std::string number, link;
+  std::string Text() const { return Descriptor(number, inside, pid); }
+};
+
+// Whose descriptor CRIU's `reason` speaks of.
+std::optional<Place> PlaceIn(const std::string& reason, const std::vector<int>& pids) {
+  const std::vector<std::string> numbers = NumbersIn(reason);
+  // "Can't dump file 5 of that type".
+  const size_t file = reason.find(" file ");
+  const std::string by_number =
+      file == std::string::npos || !reason.contains("of that type")
+          ? ""
+          : reason.substr(file + 6, reason.find(' ', file + 6) - file - 6);
+  std::optional<Place> found;
+  for (const auto& [inside, pid] : InsidePids(pids)) {
+    ForDescriptors(pid, [&](const fs::path& descriptor) {
+      if (found) return;
+      std::error_code error;
+      Place place{inside, pid, descriptor.filename(), fs::read_symlink(descriptor, error)};
+      const std::string& link = place.link;
+      bool is = place.number == by_number;
+      if (link.starts_with("socket:[") || link.starts_with("pipe:[")) {
+        const std::string inode = link.substr(link.find('[') + 1, link.size() - link.find('[') - 2);
+        uint64_t value = 0;
+        std::from_chars(inode.data(), inode.data() + inode.size(), value);
+        is |= std::ranges::find(numbers, inode) != numbers.end() ||
+              std::ranges::find(numbers, fmt::format("{:x}", value)) != numbers.end();
+      }
+      if (is) found = std::move(place);
+    });
+  }
+  return found;
+}
+
+// Of a socket that is connected: " to 10.0.0.1:80", " to /run/bus"; else empty.
+std::string Peer(const Place& place) {
+  const Fd socket = CopyDescriptor(place.pid, std::atoi(place.number.c_str()));
+  sockaddr_storage address = {};
+  socklen_t size = sizeof address;
+  if (!socket || ::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    return "";
+  if (address.ss_family == AF_UNIX) {
+    const auto* local = reinterpret_cast<const sockaddr_un*>(&address);
+    const size_t length =
+        size > offsetof(sockaddr_un, sun_path) ? size - offsetof(sockaddr_un, sun_path) : 0;
+    std::string name(local->sun_path, length);
+    if (name.starts_with('\0')) name[0] = '@';
+    return name.empty() ? " to a nameless peer" : " to " + std::string(name.c_str());
+  }
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const bool six = address.ss_family == AF_INET6;
+  const void* raw =
+      six ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr)
+          : &reinterpret_cast<const sockaddr_in*>(&address)->sin_addr;
+  if (::inet_ntop(address.ss_family, raw, text.data(), text.size()) == nullptr) return "";
+  const uint16_t port = ntohs(six ? reinterpret_cast<const sockaddr_in6*>(&address)->sin6_port
+                                  : reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
+  return six ? fmt::format(" to [{}]:{}", text.data(), port)
+             : fmt::format(" to {}:{}", text.data(), port);
+}
+
+// Those of which CRIU's `reason` may speak: by what they watch, else all.
+std::vector<Obstacle> Watches(const Obstacle& about, const std::string& reason,
+                              const std::vector<int>& pids) {
+  std::vector<Obstacle> named, all;
+  for (const auto& [inside, pid] : InsidePids(pids)) {
+    ForDescriptors(pid, [&](const fs::path& descriptor) {
+      std::error_code error;
+      if (fs::read_symlink(descriptor, error) != "anon_inode:inotify") return;
+      const std::string number = descriptor.filename();
+      for (const Watch& watch : WatchesOf(pid, number)) {
+        Obstacle one = about;
+        one.what = fmt::format("{} has an inotify watch on {}: {}", Descriptor(number, inside, pid),
+                               watch.path, about.what);
+        all.push_back(one);
+        const bool is = reason.contains(fmt::format("ino {:#x}", watch.inode)) ||
+                        reason.contains(fmt::format("i_ino {:#x}", watch.inode));
+        if (is) named.push_back(std::move(one));
+      }
+    });
+  }
+  return named.empty() ? all : named;
+}
+
+}  // namespace
+
+std::vector<Obstacle> FindObstacles(const std::vector<int>& pids) {
+  std::vector<Obstacle> obstacles;
+  for (const auto& [inside, pid] : InsidePids(pids)) {
+    ForDescriptors(pid, [&](const fs::path& descriptor) {
+      std::error_code error;
+      const std::string number = descriptor.filename();
+      const auto* kind = Refused(pid, number, fs::read_symlink(descriptor, error).string());
+      if (kind == nullptr) return;
+      obstacles.push_back({std::string(kind->kind),
+                           fmt::format("{} is {}", Descriptor(number, inside, pid), kind->what),
+                           std::string(kind->fix)});
+    });
+  }
+  return obstacles;
+}
+
+std::vector<Obstacle> WhyRefused(const std::string& reason, const std::vector<int>& pids) {
+  std::vector<Obstacle> beside = FindObstacles(pids);
+  for (const std::string& text : AmongProcesses(pids)) beside.push_back(ObstacleOf(text));
+  for (const Result<>& checked : {CheckObjects(pids), CheckCalls(pids)}) {
+    if (!checked) beside.push_back(ObstacleOf(checked.error().reason()));
+  }
+  const auto known = std::ranges::find(beside, reason, &Obstacle::Text);
+  if (known != beside.end()) {
+    std::rotate(beside.begin(), known, known + 1);
+    return beside;
+  }
+  Obstacle first = ObstacleOf(reason);
+  std::vector<Obstacle> all;
+  if (first.kind == "inotify") all = Watches(first, reason, pids);
+  if (const auto place = PlaceIn(reason, pids); all.empty() && place) {
+    first.what = fmt::format("{}{}: {}", place->Text(), Peer(*place), first.what);
+  }
+  if (all.empty()) all.push_back(std::move(first));
+  all.insert(all.end(), beside.begin(), beside.end());
+  return all;
+}
+
+Result<> CheckComplete(const std::string& images, const std::vector<int>& pids) {
+  GODWIT_TRY(const auto tree, ReadTree(images));
+  for (const auto& [inside, pid] : InsidePids(pids)) {
+    const auto number = static_cast<uint32_t>(inside);
+    if (std::ranges::find(tree, number, &image::Pstree::pid) == tree.end())
+      return Fail(Code::kUnsupported, "{}", HasOutlived(inside, pid));
+  }
+  return CheckObjects(pids);
+}
+
+Result<> CheckRunning(const std::vector<int>& pids) {
+  if (const auto found = FindObstacles(pids); !found.empty())
+    return Fail(Code::kUnsupported, "{}", found.front().Text());
+  if (const auto found = AmongProcesses(pids); !found.empty())
+    return Fail(Code::kUnsupported, "{}", found.front());
   GODWIT_TRY(CheckObjects(pids));
   return CheckCalls(pids);
 }

@@ -17,6 +17,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/fault.h"
 #include "base/try.h"
 #include "checkpoint/uffd.h"
 
@@ -306,6 +307,7 @@ class Thread : public Pager {
       const auto range = NextOf(served);
       if (!range) return;
       const Filled filled = Bring(served, *range);
+      GODWIT_FAULT(kFilling);
       served.stalled = filled != Filled::kDone;
       if (filled != Filled::kAgain) served.next = range->address + range->bytes;
       return;

@@ -16,6 +16,7 @@
 #include <ctime>
 #include <span>
 
+#include "base/fault.h"
 #include "base/scope.h"
 #include "base/try.h"
 #include "checkpoint/calls.h"
@@ -236,6 +237,7 @@ class Spilling {
     }
     if (!watched.empty() || !changed.empty()) {
       GODWIT_TRY(request_.hold(Fd(::fcntl(uffd.get(), F_DUPFD_CLOEXEC, 0))));
+      GODWIT_FAULT(kSpillWritten);
       Result<> emptied;
       for (const Run& run : watched) {
         if (emptied) emptied = RegisterMissing(uffd.get(), run.address, run.bytes);
@@ -249,6 +251,7 @@ class Spilling {
         if (emptied) emptied = Replace(process, mapping, uffd.get(), missing);
         if (!emptied) missing.Remove(mapping.start, mapping.bytes());
       }
+      GODWIT_FAULT(kSpillDropped);
       // Where nothing has been let go of yet, the page is there, and the pager finds it so.
       Serve(std::move(uffd), missing, emptied.has_value());
       GODWIT_TRY(std::move(emptied));

@@ -184,13 +184,31 @@ TEST_F(ContractTest, ResultLogsDoctor) {
     call.finished = call.accepted + 20s;
     call.payload = "[1.50]";
     platform_.logs["f"] = "hello\n";
-    platform_.diagnoses["f"] = {"f", true, {}, 2'400'000, 31ms};
+    functions::TrialReport& trial = platform_.trials["f"];
+    trial.function = "f";
+    trial.instance = {kInstance};
+    trial.tiers.push_back({.tier = functions::Tier::kDisk,
+                           .result = functions::TierTrial::Result::kWorks,
+                           .state = functions::State::kReady,
+                           .reason = "",
+                           .took = 31ms,
+                           .back = 20ms,
+                           .memory_before = 6'770'000,
+                           .memory_after = 0,
+                           .image_bytes = 2'400'000});
+    trial.outcome.emplace().payload = "[1.50]";
   });
   EXPECT_EQ(shell_.Type({"result", kRequest, "--wait"}).out, "[1.50]\n");
   EXPECT_THAT(shell_.Type({"result", kRequest, "--json"}).out, HasSubstr("\"result\":[1.50]}"));
   EXPECT_EQ(shell_.Type({"logs", "f"}).out, "hello\n");
-  EXPECT_EQ(shell_.Type({"doctor", "f"}).out,
-            "f will checkpoint: image 2.40 MB before it is packed, dumped in 31.0 ms\n");
+  EXPECT_THAT(shell_.Type({"doctor", "f", "--event", "[2]", "--for", "1500ms"}).out,
+              StartsWith("f will checkpoint\n"));
+  Let([&] {
+    EXPECT_EQ(platform_.tried.back().event, "[2]");
+    EXPECT_EQ(platform_.tried.back().limit, 1500ms);
+  });
+  EXPECT_THAT(shell_.Type({"doctor", "f", "--json"}).out,
+              testing::AllOf(HasSubstr("\"checkpoints\":true"), HasSubstr("\"result\":[1.50]}")));
   EXPECT_THAT(shell_.Type({"doctor"}).out, StartsWith("node 0.1.0 at http://127.0.0.1:"));
   EXPECT_EQ(shell_.Type({"doctor", "nobody"}).exit, 3);
   for (const char* verb : {"invoke", "logs", "doctor"}) {

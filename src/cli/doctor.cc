@@ -1,4 +1,5 @@
 // The verb `doctor`.
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "base/try.h"
@@ -7,6 +8,7 @@
 #include "cli/json_text.h"
 #include "cli/output.h"
 #include "cli/paths.h"
+#include "cli/payload.h"
 #include "cli/verbs.h"
 
 namespace godwit::cli {
@@ -86,59 +88,171 @@ Result<> Machine(const FeatureProbe& probe, Shell& shell) {
   return {};
 }
 
-// An instance between two calls holds less than one in the middle of a call.
-void ShowTried(const json::object& diagnosis, Output& out) {
-  const std::string instance = Str(diagnosis, "instance");
-  if (instance.empty()) return;
-  const bool waits = Str(diagnosis, "state") == "BLOCKED";
-  out.Line(fmt::format("  tried on {}, {}", instance,
-                       waits ? "whose call waits"
-                             : "which is not waiting in a call: what a call opens was not seen "
-                               "(ask again while one waits)"));
+constexpr size_t kMostOfAResult = 200;  // characters
+
+// A result may be long, and may have any bytes: cut between two characters.
+std::string Shortened(std::string text) {
+  if (text.size() <= kMostOfAResult) return text;
+  size_t end = kMostOfAResult;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end) + "…";
+}
+
+std::string Micros(const json::object& object, std::string_view key) {
+  const uint64_t span = Num(object, key);
+  return span == 0 ? "-" : HumanSpan(std::chrono::microseconds(static_cast<int64_t>(span)));
+}
+
+std::vector<const json::object*> Objects(const json::object& in, std::string_view key) {
+  std::vector<const json::object*> objects;
+  const auto* list = in.if_contains(key);
+  if (list == nullptr || !list->is_array()) return objects;
+  for (const auto& value : list->get_array()) {
+    if (const auto* object = value.if_object()) objects.push_back(object);
+  }
+  return objects;
+}
+
+bool Works(const json::object& report, std::string_view tier) {
+  return std::ranges::any_of(Objects(report, "tiers"), [&](const json::object* one) {
+    return Str(*one, "tier") == tier && Str(*one, "result") == "works";
+  });
+}
+
+void ShowTiers(const json::object& report, Output& out) {
+  Table table{{"TIER", "RESULT", "TOOK", "BACK", "MEMORY", "IMAGE"}, {}};
+  for (const auto* one : Objects(report, "tiers")) {
+    const std::string result = Str(*one, "result");
+    const bool works = result == "works";
+    const uint64_t image = Num(*one, "image_bytes");
+    table.rows.push_back(
+        {{Str(*one, "tier")},
+         {result == "not_tried" ? "not tried" : result, works ? Colour::kGreen : Colour::kRed},
+         {Micros(*one, "took_us"), Colour::kNone, true},
+         {Micros(*one, "back_us"), Colour::kNone, true},
+         {works ? HumanBytes(Num(*one, "memory_before")) + " -> " +
+                      HumanBytes(Num(*one, "memory_after"))
+                : "-"},
+         {image == 0 ? "-" : HumanBytes(image), Colour::kNone, true}});
+  }
+  out.Show(table);
+}
+
+void ShowObstacles(const json::object& report, Output& out) {
+  for (const auto* one : Objects(report, "obstacles")) {
+    const std::string fix = Str(*one, "fix");
+    out.Line("  obstacle: " + Str(*one, "what"));
+    if (!fix.empty()) out.Line("       fix: " + fix);
+  }
+}
+
+// What became of the one call, and so what the trial has seen.
+void ShowCall(const json::object& report, const std::string& name, Output& out) {
+  const auto* call = Member(report, "call");
+  if (call == nullptr) return;
+  const std::string status = Str(*call, "status");
+  const auto* result = call->if_contains("result");
+  const std::string text = result == nullptr ? "null" : json::serialize(*result);
+  const std::string span = Micros(*call, "took_us");
+  if (status == "SUCCEEDED") {
+    out.Line(fmt::format("  its call: answered {} in {}", Shortened(text), span));
+  } else if (status == "FAILED") {
+    out.Line(
+        fmt::format("  its call: failed in {}: {} (`godwit logs {}`; --event gives another "
+                    "event)",
+                    span, Shortened(text), name));
+  } else {
+    out.Line("  its call: had not ended when its time was over, and was ended (--for gives more)");
+  }
+  const auto tiers = Objects(report, "tiers");
+  const bool tried = std::ranges::any_of(
+      tiers, [](const json::object* one) { return Str(*one, "result") != "not_tried"; });
+  if (!tried && !tiers.empty()) {
+    out.Line("  not tried: " + Str(*tiers.front(), "reason"));
+  } else if (Flagged(report, "waited")) {
+    const bool to_the_end = tiers.empty() || Str(*tiers.back(), "state") != "READY";
+    out.Line(fmt::format("  tried on {}, an instance of its own, while its call waited{}",
+                         Str(report, "instance"),
+                         to_the_end ? ""
+                                    : "; it had ended before the last was tried (--event gives one "
+                                      "that waits longer)"));
+  } else if (status == "RUNNING") {
+    out.Line(
+        fmt::format("  tried on {}, an instance of its own, in the middle of its work: it did "
+                    "not wait (--for gives it more time)",
+                    Str(report, "instance")));
+  } else {
+    out.Line(
+        fmt::format("  tried on {}, an instance of its own, after its call, which did not "
+                    "wait: what a call opens was not seen (--event gives one that waits)",
+                    Str(report, "instance")));
+  }
 }
 
 // What its cold starts are.
-void ShowTemplate(const json::object& diagnosis, Output& out) {
-  const std::string text = Str(diagnosis, "template");
+void ShowTemplate(const json::object& report, Output& out) {
+  const std::string text = Str(report, "template");
   if (!text.empty()) out.Line("  template: " + text);
 }
 
-Result<> OneFunction(const std::string& name, Shell& shell) {
-  GODWIT_TRY(const auto value, shell.node.Get(AdminPath("functions", name) + "/diagnosis"));
-  const auto* diagnosis = value.if_object();
-  if (diagnosis == nullptr) {
+Result<json::object> Try(const Args& args, const std::string& name, Shell& shell,
+                         std::string& body) {
+  std::string target = AdminPath("functions", name) + "/trial";
+  Nanos span = std::chrono::seconds(5);
+  if (const auto limit = args.Find("--for")) {
+    GODWIT_TRY(span, ParseSpan(*limit).Within("--for"));
+    target += fmt::format("?for_ms={}", span / std::chrono::milliseconds(1));
+  }
+  http::Request request = Ask("POST", target);
+  GODWIT_TRY(request.body, ReadPayload(args.Find("--event").value_or("{}"), shell.in));
+  const bool is_json = ParseJson(request.body).has_value();
+  if (!is_json) return PayloadIsNotJson();
+  shell.out.Progress(fmt::format("runs '{}' once, for {} at most", name, HumanSpan(span)));
+  GODWIT_TRY(const http::Response response, shell.node.Send(std::move(request)));
+  body = response.body;
+  auto value = ParseJson(body);
+  if (!value || !value->is_object()) {
     return Fail(Code::kUnavailable, "'{}' does not answer as a Godwit node does",
                 shell.node.endpoint());
   }
-  const bool checkpoints = Flagged(*diagnosis, "checkpoints");
+  return std::move(value->get_object());
+}
+
+std::unexpected<Error> WillNot(const json::object& report) {
+  const size_t count = Objects(report, "obstacles").size();
+  if (count == 0)
+    return Fail(Code::kInternal, "it ended before it could be tried in each tier (see its log)");
+  const std::string what =
+      count == 1 ? "1 obstacle stands" : fmt::format("{} obstacles stand", count);
+  return Fail(Code::kUnsupported, "{} in the way of SUSPENDED (while it waits, {})", what,
+              Works(report, "SPILLED")
+                  ? "it is SPILLED: its processes stay, its memory goes to disk"
+                  : "it runs on, and keeps its memory");
+}
+
+Result<> OneFunction(const Args& args, const std::string& name, Shell& shell) {
+  std::string body;
+  GODWIT_TRY(const json::object report, Try(args, name, shell, body));
+  const bool checkpoints = Flagged(report, "checkpoints");
   if (shell.out.json()) {
-    shell.out.Show(value);
-  } else if (checkpoints) {
-    shell.out.Line(fmt::format(
-        "{} will checkpoint: image {} before it is packed, dumped in {}", name,
-        HumanBytes(Num(*diagnosis, "image_bytes")),
-        HumanSpan(std::chrono::microseconds(static_cast<int64_t>(Num(*diagnosis, "dump_us"))))));
+    shell.out.Line(body);
   } else {
-    shell.out.Line(name + " will not checkpoint:");
-  }
-  if (!shell.out.json()) {
-    ShowTried(*diagnosis, shell.out);
-    ShowTemplate(*diagnosis, shell.out);
+    shell.out.Line(name + (checkpoints ? " will checkpoint" : " will not checkpoint"));
+    ShowTiers(report, shell.out);
+    ShowObstacles(report, shell.out);
+    ShowCall(report, name, shell.out);
+    ShowTemplate(report, shell.out);
   }
   if (checkpoints) return {};
-  size_t count = 0;
-  if (const auto* obstacles = diagnosis->if_contains("obstacles");
-      obstacles && obstacles->is_array()) {
-    count = obstacles->get_array().size();
-    for (const auto& obstacle : obstacles->get_array()) {
-      if (obstacle.is_string() && !shell.out.json()) {
-        shell.out.Line("  " + std::string(obstacle.get_string()));
-      }
-    }
+  return WillNot(report);
+}
+
+Result<> Run(const Args& args, Shell& shell, const FeatureProbe& probe) {
+  if (const auto function = args.Find("FUNCTION")) return OneFunction(args, *function, shell);
+  for (const char* flag : {"--event", "--for"}) {
+    if (args.Has(flag)) return Fail(Code::kInvalid, "{} needs the name of a function", flag);
   }
-  return Fail(Code::kUnsupported,
-              "{} in the way of a checkpoint (it still runs, but keeps its memory while it waits)",
-              count == 1 ? "1 obstacle stands" : fmt::format("{} obstacles stand", count));
+  return Machine(probe, shell);
 }
 
 }  // namespace
@@ -147,24 +261,29 @@ Verb DoctorVerb(FeatureProbe probe) {
   return {
       .name = "doctor",
       .doing = "examine",
-      .brief = "Say what this machine can do, or whether a function will checkpoint",
+      .brief = "Say what this machine can do, or what stands in the way of a function's checkpoint",
       .details =
           "Without FUNCTION: the table of kernel features and tools, and what each missing one "
-          "costs; as the node sees it, or if none answers, as this process does (best as root). "
-          "With FUNCTION: whether it can be put away, tried on an instance of it, best on one "
-          "whose "
-          "call waits, and if not, which descriptor of which process stands in the way; the exit "
-          "code is then 4. The line `template` says whether its further instances are clones of "
-          "one "
-          "that was put away after its start, or why not. An instance that is not in a call holds "
-          "nothing of what a call opens: "
-          "the answer says which it was. The size is that of the image before it is packed; `ps` "
-          "and `suspend` show what it takes on disk.",
-      .example = "godwit doctor\ngodwit doctor greeter",
+          "costs; as the node sees it, or if none answers, as this process does (best as root).\n\n"
+          "With FUNCTION: the function is really run once, with the event that --event gives, in "
+          "an instance of its own, so that nobody's call is disturbed; whatever it does to the "
+          "world, it does. When its call waits, or has ended, or its time is over, that instance "
+          "is put into each tier and brought back: FROZEN, SPILLED, SUSPENDED. The table says what "
+          "each took and what memory was left; below it is what stood in the way, with what can be "
+          "done about it, and what the call came to. What a call opens is seen only if it waits: "
+          "give an event with which it does. The exit code is 4 if it cannot be SUSPENDED. The "
+          "line `template` says whether its further instances are clones of one that was put away "
+          "after its start, or why not.",
+      .example =
+          "godwit doctor\n"
+          "godwit doctor reminder --event '{\"text\":\"tea\",\"seconds\":60}' --for 3s",
       .operands = {{"FUNCTION", "its name, as `godwit list` shows it", true}},
+      .flags = {{"--event", "JSON",
+                 "the event that FUNCTION is run once with: JSON, @FILE, or - for standard input; "
+                 "else {}"},
+                {"--for", "DURATION", "how long its call may run: 10s; else 5s, at most 15m"}},
       .run = [probe = std::move(probe)](const Args& args, Shell& shell) {
-        const auto function = args.Find("FUNCTION");
-        return function ? OneFunction(*function, shell) : Machine(probe, shell);
+        return Run(args, shell, probe);
       }};
 }
 

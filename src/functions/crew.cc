@@ -16,7 +16,6 @@ Crew::Crew(Workplace& workplace, Function function, std::function<bool()> may_st
       function_(std::move(function)),
       may_start_(std::move(may_start)),
       scale_(workplace.executor),
-      changed_(workplace.executor, asio::steady_timer::time_point::max()),
       gate_(workplace.executor) {}
 
 Crew::~Crew() = default;
@@ -137,39 +136,6 @@ void Crew::DropSpare() {
   instances_.back()->Stop("not needed", Error(Code::kClosing, "it was not needed"));
 }
 
-asio::awaitable<Result<Instance*>> Crew::Awaken() {
-  if (retired_) co_return Fail(Code::kClosing, "the node is shutting down");
-  for (const auto& instance : instances_) {
-    const State state = instance->state();
-    if (!instance->moving() &&
-        (state == State::kReady || state == State::kBusy || state == State::kBlocked ||
-         state == State::kFrozen || state == State::kSpilled))
-      co_return instance.get();
-  }
-  Start();
-  InstanceId id = instances_.back()->id();
-  while (true) {
-    co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
-    if (retired_) co_return Fail(Code::kClosing, "the node is shutting down");
-    Instance* instance = Find(id);
-    if (instance == nullptr || instance->state() == State::kStopped ||
-        instance->state() == State::kLost) {
-      if (instance != nullptr && instance->unborn_clone_of() != nullptr) {
-        Start();  // plainly
-        id = instances_.back()->id();
-        continue;
-      }
-      const std::string why =
-          instance != nullptr && instance->failed_start()
-              ? instance->failed_start()->message + instance->failed_start()->body
-              : "it ended";
-      co_return Fail(Code::kUnavailable, "'{}' does not start: {} (see `godwit logs {}`)",
-                     function_.spec.name, why, function_.spec.name);
-    }
-    if (instance->state() == State::kReady) co_return instance;
-  }
-}
-
 void Crew::Restore(KeptInstance kept, PendingCall::Done done) {
   instances_.push_back(
       std::make_unique<Instance>(workplace_, *this, std::move(kept), std::move(done)));
@@ -221,7 +187,6 @@ void Crew::WantsCall(Instance& instance) {
   std::erase(ready_, &instance);
   // Who has to be thawed first is the last choice.
   ready_.insert(instance.state() == State::kReady ? ready_.end() : ready_.begin(), &instance);
-  changed_.cancel();
   Serve();
 }
 
@@ -239,7 +204,6 @@ void Crew::FailOldest(const FailedStart& why) {
 
 void Crew::HasEnded(Instance& instance) {
   std::erase(ready_, &instance);
-  changed_.cancel();
   // The call of a clone that did not come to life gets a plain start.
   const Template* unborn = instance.started() ? instance.unborn_clone_of() : nullptr;
   if (unborn != nullptr && !retired_) {
@@ -253,7 +217,6 @@ void Crew::HasEnded(Instance& instance) {
 asio::awaitable<void> Crew::Bury(Instance* instance) {
   co_await instance->Close();
   std::erase_if(instances_, [&](const auto& one) { return one.get() == instance; });
-  changed_.cancel();
   Pump();
 }
 
@@ -265,13 +228,11 @@ asio::awaitable<void> Crew::Close() {
     call.done(call, Fail(Code::kClosing, "the node is shutting down"));
   queue_.clear();
   ready_.clear();
-  changed_.cancel();
   co_await gate_.Drain();
   Gate closing(workplace_.executor);
   for (const auto& instance : instances_) static_cast<void>(closing.Spawn(End(*instance)));
   co_await closing.Drain();
   instances_.clear();
-  changed_.cancel();
 }
 
 // What is in the middle of a call is kept for the next node; what cannot be is ended.

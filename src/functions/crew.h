@@ -41,8 +41,6 @@ class Crew final : public Owner {
   void Queue(PendingCall call);
   // Takes an instance found in the store.
   void Restore(KeptInstance kept, PendingCall::Done done);
-  // Starts one without a call and waits until it is READY or has failed.
-  boost::asio::awaitable<Result<Instance*>> Awaken();
 
   void Tick();
   // Whether walls are to stand ready for the next clone.
@@ -87,7 +85,6 @@ class Crew final : public Owner {
   std::unique_ptr<Instance> spare_;  // a clone that is not started yet; in none of the counts
   std::vector<Instance*> ready_;     // the last one used is the next one used: its caches are warm
   boost::asio::steady_timer scale_;
-  boost::asio::steady_timer changed_;  // cancelled when an instance became ready or ended
   bool scaling_ = false;
   Gate gate_;
 };

@@ -43,7 +43,8 @@ class FakePlatform : public Platform {
   std::vector<InstanceView> instances;
   std::map<std::string, CallRecord> records;
   std::map<std::string, std::vector<Transition>> histories;
-  std::map<std::string, Diagnosis> diagnoses;
+  std::map<std::string, TrialReport> trials;
+  std::vector<TrialRequest> tried;
   std::map<std::string, std::string> logs;
   uint64_t logs_skipped = 0;
   ImageUploads* uploads = nullptr;
@@ -168,8 +169,9 @@ class FakePlatform : public Platform {
     co_return moved;
   }
   placement::Facts why;
-  Awaitable<Diagnosis> Diagnose(std::string function) override {
-    co_return Look(diagnoses, function);
+  Awaitable<TrialReport> Try(std::string function, TrialRequest request) override {
+    tried.push_back(std::move(request));
+    co_return Look(trials, function);
   }
   Awaitable<LogText> Logs(std::string function, LogRange asked) override {
     did.push_back("logs " + function + " " + std::to_string(asked.bytes));

@@ -26,6 +26,8 @@ constexpr uint32_t kFirstUid =
 constexpr Nanos kInitLimit =
     std::chrono::seconds(10);  // Lambda's; a function with a longer timeout has that
 
+constexpr Nanos kTrialBlocked = std::chrono::milliseconds(500);
+
 constexpr Nanos kAtRest = std::chrono::milliseconds(50);  // without an instruction: may soon move
 
 // A user of its own for each instance, the same for all of its life.
@@ -177,9 +179,15 @@ asio::awaitable<void> Instance::Discard() {
 
 // By itself: not if as many are on their way already, but at one of the next looks.
 void Instance::PutAway(const char* reason) {
-  if (workplace_.settings.keep_awake || workplace_.suspending >= kSideBySide) return;
+  if (StaysAwake() || workplace_.suspending >= kSideBySide) return;
   if (workplace_.clock.Steady() < try_again_at_) return SpillInstead(reason);
   static_cast<void>(gate_.Spawn(GoWhereItBelongs(state(), reason)));
+}
+
+// Whoever tries it does not want to wait as long as a patient node does.
+Nanos Instance::BlockedAfter() const {
+  const Nanos patience = workplace_.settings.blocked_after;
+  return beginning_.trial ? std::min(patience, kTrialBlocked) : patience;
 }
 
 // Ten times a second, so everything here is one cheap look.
@@ -207,7 +215,7 @@ void Instance::Tick() {
     if (now - still_since_ >= kAtRest) PrepareMove();
     if (now - still_since_ >= settings.idle_after) {
       PutAway("idle");
-    } else if (now - still_since_ >= settings.freeze_after && !settings.keep_awake &&
+    } else if (now - still_since_ >= settings.freeze_after && !StaysAwake() &&
                !sandbox_->pauses()) {
       FreezeIdle();
     }
@@ -215,7 +223,7 @@ void Instance::Tick() {
   }
   if (state() != State::kBusy && state() != State::kBlocked) return;
   if (!call_ || !delivered_ ||
-      now - call_started_ < std::min(settings.blocked_after, Nanos(std::chrono::milliseconds(250))))
+      now - call_started_ < std::min(BlockedAfter(), Nanos(std::chrono::milliseconds(250))))
     return;
   const uint64_t cpu = sandbox_->cgroup().CpuNanos();
   if (cpu != cpu_seen_) {
@@ -230,15 +238,17 @@ void Instance::Tick() {
     return;
   }
   if (now - still_since_ >= kAtRest) PrepareMove();
-  if (now - still_since_ < settings.blocked_after) return;
+  if (now - still_since_ < BlockedAfter()) return;
   if (state() == State::kBusy) {
     if (!checkpoint::ReadActivity(Pids()).asleep) return;
     reason_ = "its call waits";
     static_cast<void>(life_.Move(State::kBlocked, reason_));
     // It waits since its last instruction; that it is not put away at once is not its fault.
-    if (!settings.keep_awake && (workplace_.criu || sandbox_->pauses()) && obstacle_.empty())
+    const bool may_leave = beginning_.trial || !settings.keep_awake;
+    if (may_leave && (workplace_.criu || sandbox_->pauses()) && obstacle_.empty())
       StopClock(still_since_);
   }
+  if (beginning_.trial) return;
   if (sandbox_->pauses() && !function_.spec.subnets.empty()) {
     obstacle_ = "a container that is paused hears no packet, and it has a network";
     return;

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "base/gate.h"
+#include "checkpoint/remedies.h"
 #include "functions/call_report.h"
 #include "functions/codec.h"
 #include "functions/criu_worker.h"
@@ -141,8 +142,10 @@ class Instance final : public RuntimeCalls {
   bool IsAwake() const;
   // Whether it can be given a call now; one that is FROZEN or SPILLED runs again for it.
   bool ReadyForCall();
-  // Dumps it without putting it away, to see whether it can be.
-  boost::asio::awaitable<Result<Diagnosis>> Try();
+  // What stood in the way when it was to be put away last; empty: nothing, or nobody knows.
+  const std::string& obstacle() const { return obstacle_; }
+  // The same of a dump: all that was found.
+  const std::vector<checkpoint::Obstacle>& obstacles() const { return obstacles_; }
   // Ends it: its call fails with `why`.
   void Stop(const std::string& reason, Error why);
   // Looked at ten times a second: marks it BLOCKED, puts it away when it is time.
@@ -210,6 +213,9 @@ class Instance final : public RuntimeCalls {
   void FinishWith(const std::string& type, const std::string& message);
   void CallStarted();
   void PutAway(const char* reason);
+  // Nothing but a hand puts it away.
+  bool StaysAwake() const { return workplace_.settings.keep_awake || beginning_.trial; }
+  Nanos BlockedAfter() const;
   void ArmTimeout();
   // What counts for the call's Timeout: all its time, but for what it waited BLOCKED, from its last
   // instruction on, SUSPENDED, or back before its time.
@@ -301,6 +307,7 @@ class Instance final : public RuntimeCalls {
   int failures_ = 0;           // suspensions in a row that failed
   int resume_failures_ = 0;    // the same of resumes
   std::string obstacle_;
+  std::vector<checkpoint::Obstacle> obstacles_;  // of a dump that was refused
 
   std::optional<SteadyTime> paused_until_;  // while it is FROZEN
   Nanos clock_offset_{};                    // of its CLOCK_MONOTONIC to the host's

@@ -104,7 +104,7 @@ asio::awaitable<Result<RuntimeCalls::Next>> Instance::AwaitNext() {
     teaches_ = std::exchange(beginning_.clone_of, nullptr);
     if (teaches_) {
       workplace_.bakery->Born(function_);
-    } else if (!beginning_.bakes) {
+    } else if (!beginning_.bakes && !beginning_.trial) {
       workplace_.bakery->Started(function_);
     }
   }
@@ -197,6 +197,7 @@ void Instance::Finish(Outcome outcome, const std::string& said) {
   failures_ = 0;
   refused_ = false;
   obstacle_.clear();
+  obstacles_.clear();
   try_again_at_ = SteadyTime{};
   outcome.id = call.invocation.id;
   outcome.executed_version = function_.version;

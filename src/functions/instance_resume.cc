@@ -249,7 +249,8 @@ class Resumption {
 
   asio::awaitable<Result<>> Journal(std::promise<Result<>>& word) {
     Result<> written;
-    if (!self_.staged_ && !self_.row_missing_ && !self_.beginning_.clone_of) {
+    const bool has_row = !self_.beginning_.clone_of && !self_.beginning_.trial;
+    if (!self_.staged_ && !self_.row_missing_ && has_row) {
       written = co_await work_.journal.Write(
           [id = self_.id_](storage::Database& database) { return DropInstance(database, id); });
     }
@@ -405,7 +406,7 @@ asio::awaitable<void> Instance::PutBack(bool committed, const Error& why) {
     checkpoint::EmptyDirectory(Staging());
     return 0;
   });
-  row_missing_ |= committed;
+  row_missing_ |= committed && !beginning_.trial;
   co_await WriteRow();
   obstacle_ = why.reason();
   const Nanos pause =

@@ -47,13 +47,11 @@ constexpr int kMostChances = 3;     // to be put away at the next look, in a row
 constexpr Nanos kFirstPause = 30s;  // before a refused suspension is tried again; doubled each time
 constexpr int kMostDoublings = 7;
 
-// The error, and whose descriptor it is about.
-std::string WhatStoodInTheWay(const Error& error, const std::vector<int>& pids) {
-  if (error.code() != Code::kUnsupported) return error.reason();
-  const auto found = checkpoint::FindObstacles(pids);
-  if (!found.empty()) return found.front();
-  const std::string descriptor = checkpoint::DescriptorIn(error.reason(), pids);
-  return descriptor.empty() ? error.reason() : fmt::format("{}: {}", descriptor, error.reason());
+// The error, whose descriptor it is about, and what else there is.
+std::vector<checkpoint::Obstacle> WhatStoodInTheWay(const Error& error,
+                                                    const std::vector<int>& pids) {
+  if (error.code() != Code::kUnsupported) return {};
+  return checkpoint::WhyRefused(error.reason(), pids);
 }
 
 // What an image has of its call: the function has its payload.
@@ -92,12 +90,11 @@ class Suspension {
     co_return self_.link_.Hold();
   }
 
-  asio::awaitable<Result<>> DumpAndKeep(bool leave_running) {
+  asio::awaitable<Result<>> DumpAndKeep() {
     GODWIT_CO_TRY(const checkpoint::Worker worker,
                   co_await self_.criu_.Take(*self_.sandbox_, CriuWorker::kForDump));
     co_return co_await Offload(work_.pool, [&]() -> Result<> {
-      checkpoint::DumpRequest request{self_.process_.inside, sandbox::kImagesPath, self_.Staging(),
-                                      leave_running};
+      checkpoint::DumpRequest request{self_.process_.inside, sandbox::kImagesPath, self_.Staging()};
       checkpoint::DumpHooks hooks;
       hooks.preparing = [&] { return checkpoint::CheckRunning(self_.Pids()); };
       hooks.stopping = [&] { rests_ = checkpoint::ReadRests(self_.Pids()); };
@@ -105,7 +102,7 @@ class Suspension {
       hooks.dumped = [&]() -> Result<> {
         GODWIT_FAULT(kImageDumped);
         GODWIT_TRY(CheckComplete());
-        return leave_running ? Result<>{} : Keep();
+        return Keep();
       };
       return checkpoint::Dump(worker, request, hooks);
     });
@@ -136,6 +133,7 @@ class Suspension {
   // whoever still waits for it.
   asio::awaitable<Result<>> MakeDurable() {
     GODWIT_CO_TRY(co_await Store());
+    if (self_.beginning_.trial) co_return Result<>{};
     // Ended meanwhile, by whoever deleted it: its result is written, and it has no other.
     const bool runs = kept.facts.call && self_.call_;
     auto [synced, journalled] = co_await (
@@ -376,15 +374,16 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   Suspension suspension(*this);
   suspension.due_at_once = wake_at_once && state() == State::kBusy;
   Result<> done = co_await suspension.HoldConnections();
-  if (done) done = co_await suspension.DumpAndKeep(false);
+  if (done) done = co_await suspension.DumpAndKeep();
   if (!done) {
     endpoint_->Release();
     static_cast<void>(link_.Deliver());
     AllowForks();
-    std::string why = co_await Offload(workplace_.pool, [&] {
+    obstacles_ = co_await Offload(workplace_.pool, [&] {
       checkpoint::EmptyDirectory(Staging());
       return WhatStoodInTheWay(done.error(), Pids());
     });
+    std::string why = obstacles_.empty() ? done.error().reason() : obstacles_.front().Text();
     refused_ = done.error().code() == Code::kUnsupported;
     const auto refused = CannotSuspend(done.error().code(), std::move(why));
     if (suspension.runs_on && failures_ <= kMostChances) {
@@ -406,11 +405,12 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   }
   if (endpoint_) co_await endpoint_->Drop();
   kept_ = std::move(suspension.kept);
-  if (call_ && durable) call_->kept = true;
+  if (call_ && durable && !beginning_.trial) call_->kept = true;
   if (call_) call_->invocation.payload = std::string();  // the function has it
   awake_before_ = kept_->facts.awake;
   clock_stands_ = true;
   obstacle_.clear();
+  obstacles_.clear();
   reason_ = reason;
   static_cast<void>(life_.Move(State::kSuspended, std::move(reason)));
   GODWIT_FAULT(kSuspendJournalled);
@@ -440,55 +440,6 @@ std::unexpected<Error> Instance::CannotSuspend(Code code, std::string why) {
       workplace_.clock.Steady() + kFirstPause * (1 << std::min(failures_++, kMostDoublings));
   if (code != Code::kClosing) log_line_.Warning("cannot suspend '{}': {}", id_.text, obstacle_);
   return godwit::Fail(code, "cannot suspend '{}': {}", id_.text, obstacle_);
-}
-
-asio::awaitable<Result<Diagnosis>> Instance::Try() {
-  Diagnosis diagnosis;
-  diagnosis.function = function_.spec.name;
-  if (moving_ || !alive_)
-    co_return godwit::Fail(Code::kBusy, "instance '{}' is on its way to another state (try again)",
-                           id_.text);
-  if (sandbox_->pauses()) {
-    diagnosis.obstacles = {
-        "it runs in a container of the Docker Engine, which is paused and keeps its memory"};
-    co_return diagnosis;
-  }
-  if (!workplace_.criu)
-    co_return godwit::Fail(Code::kUnsupported, "CRIU is not there (run `godwit doctor`)");
-  ++operations_;
-  const ScopeExit leave([&] {
-    --operations_;
-    Rescheduled();
-  });
-  moving_ = true;
-  while (tidying_) co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
-  if (const Result<> whole = co_await MakeWhole(); !whole) {
-    Settled();
-    co_return std::unexpected(whole.error());
-  }
-  const SteadyTime begun = workplace_.clock.Steady();
-  Suspension suspension(*this);
-  Result<> done = co_await suspension.HoldConnections();
-  if (done) done = co_await suspension.DumpAndKeep(true);
-  endpoint_->Release();
-  static_cast<void>(link_.Deliver());
-  AllowForks();
-  diagnosis.dump_took = workplace_.clock.Steady() - begun;
-  diagnosis.image_bytes = co_await Offload(workplace_.pool, [&] {
-    uint64_t bytes = 0;
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(Staging(), error))
-      bytes += entry.file_size(error);
-    checkpoint::EmptyDirectory(Staging());
-    return bytes;
-  });
-  diagnosis.checkpoints = done.has_value();
-  if (!done) {
-    diagnosis.obstacles = {
-        co_await Offload(workplace_.pool, [&] { return WhatStoodInTheWay(done.error(), Pids()); })};
-  }
-  Settled();
-  co_return diagnosis;
 }
 
 }  // namespace godwit::functions

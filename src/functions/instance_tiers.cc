@@ -4,6 +4,7 @@
 #include <csignal>
 #include <thread>
 
+#include "base/fault.h"
 #include "base/scope.h"
 #include "base/try.h"
 #include "checkpoint/activity.h"
@@ -119,7 +120,9 @@ asio::awaitable<Result<>> Instance::FreezeAll() {
     const sandbox::Cgroup& group = sandbox_->cgroup();
     GODWIT_TRY(timeouts_, checkpoint::FreezeInCalls(group.Pids(), clock_offset_,
                                                     [&] { return group.Freeze(); }));
-    return group.AwaitFrozen();
+    GODWIT_TRY(group.AwaitFrozen());
+    GODWIT_FAULT(kFrozen);
+    return {};
   });
 }
 
@@ -129,7 +132,9 @@ Result<> Instance::Thaw() {
   if (const Result<> written = checkpoint::WriteTimeouts(timeouts_, now, pids); !written)
     log_line_.Warning("{}", written.error().ToString());
   timeouts_.clear();
-  return sandbox_->cgroup().Thaw();
+  GODWIT_TRY(sandbox_->cgroup().Thaw());
+  GODWIT_FAULT(kThawed);
+  return {};
 }
 
 PagedMemory& Instance::Paged() {
@@ -142,6 +147,7 @@ PagedMemory& Instance::Paged() {
 
 asio::awaitable<Result<>> Instance::SpillAll() {
   GODWIT_CO_TRY(const auto done, co_await Paged().Spill(Pids(), clock_offset_));
+  GODWIT_FAULT(kSpilled);
   spilled_bytes_ = done.bytes;
   log_line_.Debug("'{}' stood still for {} us while {} bytes were put away", id_.text,
                   std::chrono::round<std::chrono::microseconds>(done.stood_still).count(),

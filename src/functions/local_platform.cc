@@ -14,7 +14,9 @@
 #include "functions/calls.h"
 #include "functions/catalogue.h"
 #include "functions/crews.h"
+#include "functions/json_check.h"
 #include "functions/schema.h"
+#include "functions/trial.h"
 #include "functions/waker.h"
 #include "functions/wall_keeper.h"
 
@@ -50,6 +52,11 @@ class Local final : public LocalPlatform {
         waker_(workplace.executor, workplace.clock,
                [this](InstanceId id) { return WakeUp(std::move(id)); }),
         walls_(workplace.settings.kept_walls),
+        trials_(workplace,
+                [this](const Function& function) {
+                  const auto now = catalogue_.Get(function.spec.name);
+                  return now && now->revision_id == function.revision_id;
+                }),
         tick_(workplace.executor),
         gate_(workplace.executor) {
     work_.wake_at = [this](const InstanceId& id, SteadyTime due, Nanos cost) {
@@ -117,7 +124,7 @@ class Local final : public LocalPlatform {
   }
   asio::awaitable<Result<MoveReport>> Suspend(InstanceId id, Tier tier) override;
   asio::awaitable<Result<MoveReport>> Resume(InstanceId id) override;
-  asio::awaitable<Result<Diagnosis>> Diagnose(std::string function) override;
+  asio::awaitable<Result<TrialReport>> Try(std::string function, TrialRequest request) override;
   asio::awaitable<Result<LogText>> Logs(std::string function, LogRange asked) override;
   asio::awaitable<Result<std::vector<Transition>>> History(InstanceId id) override;
 
@@ -137,6 +144,7 @@ class Local final : public LocalPlatform {
   Callbacks callbacks_;
   Waker waker_;
   WallKeeper walls_;
+  Trials trials_;
   asio::steady_timer tick_;
   bool stopping_ = false;
   Gate gate_;
@@ -214,6 +222,7 @@ asio::awaitable<void> Local::Stop() {
   calls_.Close();
   callbacks_.Close();
   tick_.cancel();
+  co_await trials_.Close();
   co_await catalogue_.Close();
   co_await bakery_.Close();
   co_await waker_.Stop();
@@ -229,6 +238,7 @@ asio::awaitable<void> Local::Ticking() {
     if (cancelled || stopping_) co_return;
     crews_.Tick();
     bakery_.Tick();
+    trials_.Tick();
     catalogue_.Tick();
     LetWallsGo();
   }
@@ -281,23 +291,14 @@ asio::awaitable<Result<MoveReport>> Local::Resume(InstanceId id) {
   co_return co_await instance->Resume("by hand");
 }
 
-asio::awaitable<Result<Diagnosis>> Local::Diagnose(std::string function) {
+asio::awaitable<Result<TrialReport>> Local::Try(std::string function, TrialRequest request) {
+  if (stopping_) co_return Fail(Code::kClosing, "the node is shutting down");
+  GODWIT_CO_TRY(CheckJson(request.event).Within("the event is not JSON"));
   GODWIT_CO_TRY(const auto crew, catalogue_.CrewFor(function));
-  // One whose call waits says most: what stands in the way is often open only in a call.
-  Instance* instance = nullptr;
-  crew->ForEach([&](Instance& one) {
-    if (one.state() == State::kBlocked && !one.moving()) instance = &one;
-  });
-  if (instance == nullptr) {
-    GODWIT_CO_TRY(instance, co_await crew->Awaken());
-  }
-  const InstanceId id = instance->id();
-  const State state = instance->state();
-  GODWIT_CO_TRY(Diagnosis diagnosis, co_await instance->Try());
-  diagnosis.instance = id;
-  diagnosis.state = state;
-  diagnosis.prebaked = bakery_.Why(crew->function());
-  co_return diagnosis;
+  const Function tried = crew->function();
+  GODWIT_CO_TRY(TrialReport report, co_await trials_.Try(tried, std::move(request)));
+  report.prebaked = bakery_.Why(tried);
+  co_return report;
 }
 
 asio::awaitable<Result<LogText>> Local::Logs(std::string function, LogRange asked) {

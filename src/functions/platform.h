@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "checkpoint/remedies.h"
 #include "functions/lifecycle.h"
 #include "functions/model.h"
 #include "placement/governor.h"
@@ -42,17 +43,37 @@ struct MoveReport {
   uint64_t memory_after = 0;   // bytes
 };
 
-// Whether a function will checkpoint, and if not, what stands in the way.
-struct Diagnosis {
+// A function is run once, in an instance of its own, and put into each tier (functions/trial.h).
+struct TrialRequest {
+  static constexpr Nanos kUsual = std::chrono::seconds(5);
+  static constexpr Nanos kMost = std::chrono::minutes(15);
+  std::string event = "{}";
+  Nanos limit = kUsual;  // for the call
+};
+
+struct TierTrial {
+  enum class Result { kWorks, kRefused, kLost, kNotTried };
+  Tier tier = Tier::kFrozen;
+  Result result = Result::kNotTried;
+  State state = State::kReady;  // that it was tried in
+  std::string reason;           // unless it works
+  Nanos took{}, back{};
+  uint64_t memory_before = 0, memory_after = 0, image_bytes = 0;
+};
+std::string_view ToString(TierTrial::Result result);  // "works", "refused", "lost", "not_tried"
+
+struct TrialReport {
   std::string function;
-  bool checkpoints = false;
-  std::vector<std::string>
-      obstacles;             // "fd 5 of process 100 (python3): inotify watch", and what to do
-  uint64_t image_bytes = 0;  // as CRIU dumps it; on disk it is packed
-  Nanos dump_took{};
-  InstanceId instance = {};  // that it was tried on, in this state
-  State state = State::kReady;
+  InstanceId instance = {};
+  bool waited = false;           // its call did, before it was tried
+  std::vector<TierTrial> tiers;  // the nearest first
+  std::vector<checkpoint::Obstacle> obstacles;
   std::string prebaked = {};  // whether its starts are clones, else why not
+  RequestId request = {};
+  std::optional<Outcome> outcome = {};  // of its call; none: it was ended at its limit
+  Nanos call_took{};
+
+  bool Works(Tier tier) const;
 };
 
 // What is asked of a function's log: at most so many bytes, the newest, or those since a place.
@@ -119,7 +140,10 @@ class Platform {
   virtual Result<placement::Facts> Why(const InstanceId& id) const = 0;
   virtual boost::asio::awaitable<Result<MoveReport>> Suspend(InstanceId id, Tier tier) = 0;
   virtual boost::asio::awaitable<Result<MoveReport>> Resume(InstanceId id) = 0;
-  virtual boost::asio::awaitable<Result<Diagnosis>> Diagnose(std::string function) = 0;
+  // kBusy if too many are under way; kUnavailable if it does not start. What the function comes to,
+  // and what stands in the way, is in the report.
+  virtual boost::asio::awaitable<Result<TrialReport>> Try(std::string function,
+                                                          TrialRequest request) = 0;
   // What the function's instances wrote, the newest last.
   virtual boost::asio::awaitable<Result<LogText>> Logs(std::string function, LogRange asked) = 0;
   virtual boost::asio::awaitable<Result<std::vector<Transition>>> History(InstanceId id) = 0;

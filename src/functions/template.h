@@ -37,6 +37,8 @@ struct Beginning {
   bool bakes = false;                        // it is to become a template, and has no calls
   std::string depends;                       // then
   std::shared_ptr<const Template> clone_of;  // instead of a start of its own
+  // Moves when its owner says so, and the store knows nothing of it: it ends with the node.
+  bool trial = false;
 };
 
 // All that is in the memory of an instance and is neither its code nor its configuration: its

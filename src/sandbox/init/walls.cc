@@ -77,6 +77,14 @@ bool Proc(const char* to, int& last_pid) {
   return true;
 }
 
+// Pseudo-terminals that are nobody else's; a few, for each takes memory of the kernel's.
+bool Terminals(const char* devices) {
+  char path[4096];
+  std::snprintf(path, sizeof path, "%s/pts", devices);
+  return ::mkdir(path, 0755) == 0 && ::mount("devpts", path, "devpts", MS_NOSUID | MS_NOEXEC,
+                                             "newinstance,ptmxmode=0666,mode=0600,max=64") == 0;
+}
+
 // The devices a program may expect, and no other (OCI runtime specification, "Default Devices").
 bool Devices(const char* to) {
   if (::mount("tmpfs", to, "tmpfs", MS_NOSUID | MS_NOEXEC, "size=64k,mode=0755") != 0) return false;
@@ -98,12 +106,13 @@ bool Devices(const char* to) {
   for (const Link link : {Link{"fd", "/proc/self/fd"},
                           {"stdin", "/proc/self/fd/0"},
                           {"stdout", "/proc/self/fd/1"},
-                          {"stderr", "/proc/self/fd/2"}}) {
+                          {"stderr", "/proc/self/fd/2"},
+                          {"ptmx", "pts/ptmx"}}) {
     std::snprintf(path, sizeof path, "%s/%s", to, link.name);
     if (::symlink(link.target, path) != 0) return false;
   }
   std::snprintf(path, sizeof path, "%s/shm", to);
-  return ::mkdir(path, 0755) == 0;
+  return ::mkdir(path, 0755) == 0 && Terminals(to);
 }
 
 bool Copy(const char* from, const char* to) {

@@ -4,6 +4,8 @@ import ctypes
 import fcntl
 import mmap
 import os
+import pty
+import resource
 import select
 import signal
 import socket
@@ -205,10 +207,190 @@ def daemon():
 def many_threads():
     go = threading.Event()
     done = []
-    workers = [threading.Thread(target=lambda: (go.wait(), done.append(1))) for _ in range(50)]
+    workers = [threading.Thread(target=lambda: (go.wait(), done.append(1))) for _ in range(500)]
     for worker in workers:
         worker.start()
-    yield lambda: (go.set(), [worker.join() for worker in workers], len(done) == 50)[2]
+    yield lambda: (go.set(), [worker.join() for worker in workers], len(done) == 500)[2]
+
+
+def branch(levels, answer):
+    """A process with a child below it, and so on: each adds its letter when it is told to."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writer)
+        below = branch(levels - 1, answer) if levels > 1 else None
+        os.read(reader, 1)
+        if below:
+            os.write(below[1], b"g")
+            os.waitpid(below[0], 0)
+        os.write(answer, b"x")
+        os._exit(0)
+    os.close(reader)
+    return child, writer
+
+
+@contextlib.contextmanager
+def process_tree():
+    """Twenty: four children, with four below each, one below the other."""
+    reader, answer = os.pipe()
+    children = [branch(5, answer) for _ in range(4)]
+    os.close(answer)
+
+    def all_there():
+        for child, go in children:
+            os.write(go, b"g")
+            os.waitpid(child, 0)
+        letters = b""
+        while piece := os.read(reader, 100):
+            letters += piece
+        return len(letters) == 20
+    yield all_there
+    os.close(reader)
+
+
+@contextlib.contextmanager
+def mapped_file():
+    """Shared, so that what is written is in the file."""
+    with open("/tmp/mapped", "wb+") as file:
+        file.truncate(1 << 20)
+        with mmap.mmap(file.fileno(), 1 << 20) as memory:
+            memory[4096:4100] = b"kept"
+
+            def still_shared():
+                memory[:5] = b"again"
+                return (memory[4096:4100] == b"kept" and os.pread(file.fileno(), 5, 0) == b"again")
+            yield still_shared
+
+
+@contextlib.contextmanager
+def privately_mapped_file():
+    """What is written is the process' own, what is not is the file's."""
+    with open("/tmp/private", "wb+") as file:
+        file.write(b"file" * 4096)
+        file.flush()
+        with mmap.mmap(file.fileno(), 16384, flags=mmap.MAP_PRIVATE) as memory:
+            memory[:4] = b"mine"
+            yield lambda: (memory[:4] == b"mine" and memory[8192:8196] == b"file"
+                           and os.pread(file.fileno(), 4, 0) == b"file")
+
+
+@contextlib.contextmanager
+def pipe_to_child():
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        child.stdin.write(b"before ")
+        child.stdin.flush()
+
+        def echoes():
+            child.stdin.write(b"after")
+            child.stdin.close()
+            return child.stdout.read() == b"before after"
+        yield echoes
+
+
+@contextlib.contextmanager
+def terminal():
+    """A pty, and a child that has it as its controlling terminal."""
+    child, master = pty.fork()
+    if child == 0:
+        sys.stdout.write(sys.stdin.readline().upper())
+        sys.stdout.flush()
+        os.read(0, 1)
+        os._exit(0)
+
+    def answers():
+        os.write(master, b"kept\n")
+        seen = b""
+        while b"KEPT" not in seen:  # and its echo
+            seen += os.read(master, 100)
+        return os.tcgetpgrp(master) == child
+    yield answers
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(master)
+
+
+@contextlib.contextmanager
+def waiters_together():
+    """An epoll over an eventfd, a timerfd and a signalfd."""
+    class Spec(ctypes.Structure):
+        _fields_ = [("interval", ctypes.c_long * 2), ("value", ctypes.c_long * 2)]
+    signals = ctypes.create_string_buffer(128)
+    libc.sigemptyset(signals)
+    libc.sigaddset(signals, signal.SIGUSR2)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+    event = os.eventfd(0)
+    timer = check(libc.timerfd_create(1, 0))
+    signalled = check(libc.signalfd(-1, signals, os.O_CLOEXEC))
+    check(libc.timerfd_settime(timer, 0, ctypes.byref(Spec((0, 0), (3, 0))), None))
+    with select.epoll() as waiter:
+        for descriptor in (event, timer, signalled):
+            waiter.register(descriptor, select.EPOLLIN)
+
+        def all_come():
+            os.eventfd_write(event, 7)
+            os.kill(os.getpid(), signal.SIGUSR2)
+            come = set()
+            while len(come) < 3:
+                come |= {descriptor for descriptor, _ in waiter.poll(10)}
+            number = int.from_bytes(os.read(signalled, 128)[:4], "little")
+            return (os.eventfd_read(event) == 7 and len(os.read(timer, 8)) == 8
+                    and number == signal.SIGUSR2)
+        yield all_come
+    for descriptor in (event, timer, signalled):
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def listening_socket():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def accepts():
+            with socket.create_connection(server.getsockname()) as client:
+                client.sendall(b"hello")
+                with server.accept()[0] as peer:
+                    return peer.recv(5) == b"hello"
+        yield accepts
+
+
+def open_many():
+    files = [os.open("/tmp/many", os.O_RDONLY) for _ in range(1000)]
+    for place, descriptor in enumerate(files):
+        os.lseek(descriptor, place, os.SEEK_SET)
+
+    def right():
+        still = all(os.lseek(descriptor, 0, os.SEEK_CUR) == place
+                    for place, descriptor in enumerate(files))
+        for descriptor in files:
+            os.close(descriptor)
+        return still
+    return right
+
+
+@contextlib.contextmanager
+def many_descriptors():
+    """2,000, each at a place of its own: half of them in a child, for a process has at most 1,024,
+    as in AWS Lambda."""
+    with open("/tmp/many", "wb") as file:
+        file.write(bytes(4096))
+    go, tell = os.pipe()
+    ready, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        right = open_many()
+        os.write(told, b"x")
+        os.read(go, 1)
+        os._exit(0 if right() else 1)
+    os.read(ready, 1)
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert limit[0] >= 1024, limit
+    right = open_many()
+
+    def both_right():
+        os.write(tell, b"g")
+        return right() and os.waitpid(child, 0)[1] == 0
+    yield both_right
+    for descriptor in (go, tell, ready, told):
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
