@@ -7,13 +7,9 @@ once, the daemon and its code or the Engine, is not counted on either side.
 """
 import contextlib
 import glob
-import http.server
 import json
 import os
-import shutil
-import socket
 import subprocess
-import threading
 import time
 
 from sides.comparison import Mark, compare
@@ -22,9 +18,9 @@ from sides.failed import Failed
 from sides.memory import children_of, pss_mib
 from sides.node import Node, wait_for
 from sides.plain_criu import find_criu
+from sides.servers import GATEWAY, broker, long_poll, no_server
 
 BUDGET = 256  # MiB
-GATEWAY = "169.254.1.1"
 TIERS = ("running", "FROZEN", "SPILLED", "SUSPENDED")
 SPILLED_MARK, SUSPENDED_MARK = 5, 50  # times docker pause
 SLEEPERS_LIMIT = 64  # MiB of the daemon
@@ -40,7 +36,7 @@ def measure(bench):
         sides = [tier for tier in TIERS if knows(bench, tier)]
         sides += ["docker pause"] if docker else []
         title = f"functions that wait for {kind}, in {BUDGET} MiB"
-        comparison = compare(title, "", sides)
+        comparison = compare(title, "", sides, kind=kind)
         for tier in (side for side in sides if side in TIERS):
             with server(bench) as port:
                 each = tier_mib(bench, tier, kind, port)
@@ -136,62 +132,6 @@ def kernel_mib():
     with open("/proc/meminfo", encoding="ascii") as lines:
         fields = {line.split(":")[0]: int(line.split()[1]) for line in lines}
     return sum(fields[name] for name in ("SUnreclaim", "KernelStack", "PageTables")) / 1024
-
-
-@contextlib.contextmanager
-def no_server(_):
-    yield 0
-
-
-@contextlib.contextmanager
-def broker(bench):
-    """A real Mosquitto; its port."""
-    program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    if not os.path.exists(program):
-        raise Failed("mosquitto is not here (apt-get install mosquitto)")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    folder = bench.folder("broker")
-    os.makedirs(folder)
-    settings = os.path.join(folder, "mosquitto.conf")
-    with open(settings, "w", encoding="ascii") as file:
-        file.write(f"listener {port} 0.0.0.0\nallow_anonymous true\nuser root\n")
-    with open(os.path.join(folder, "log"), "wb") as log:
-        process = subprocess.Popen([program, "-c", settings], stdout=log, stderr=log)
-    try:
-        wait_for(lambda: reachable(port), "mosquitto")
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def reachable(port):
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
-@contextlib.contextmanager
-def long_poll(_):
-    """A server that answers when it is over; its port."""
-    over = threading.Event()
-
-    class Later(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):  # pylint: disable=invalid-name
-            over.wait()
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("0.0.0.0", 0), Later)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        over.set()
-        server.shutdown()
 
 
 def docker_pause(bench):
