@@ -27,11 +27,12 @@ EXPONENT = 1.0
 RATE = 20  # calls a second
 SECONDS, QUICK_SECONDS = 180, 15
 SEED = 3
-BUDGET, QUICK_BUDGET = "1G", "256M"
+BUDGET, QUICK_BUDGET = 1024, 256  # MiB
 CALLERS = 256  # calls on their way at once, at most
 LOOK_EVERY = 0.5  # seconds
 PATIENCE = 60  # seconds for an answer
-ALL, AWAKE, PLACE, DISK, COLD = "all calls", "awake", "frozen or spilled", "suspended", "cold start"
+ALL, COLD = "all calls", "cold start"
+NEAREST = AWAKE, PLACE, DISK = "awake", "frozen or spilled", "suspended"
 
 
 class Load:
@@ -40,10 +41,11 @@ class Load:
         self.calls = calls
         self.due = queue.Queue()
         self.over = threading.Event()
-        self.took = {kind: [] for kind in (ALL, AWAKE, PLACE, DISK, COLD)}  # ms
+        self.took = {kind: [] for kind in (ALL, *NEAREST, COLD)}  # ms
         self.late = []  # ms, of this program
         self.refused, self.failed = 0, []
         self.states = {}
+        self.unseen = []  # why a look at the node failed
         self.held, self.resident = [], []  # MiB, of all instances and of the daemon
 
     def run(self, progress):
@@ -69,11 +71,8 @@ class Load:
         while (call := self.due.get()) is not None:
             arrived, function, kind = call
             try:
-                client.http.request("POST", path_of(name_of(function)), b"{}")
-                response = client.http.getresponse()
-                text = response.read()
+                response, text = client.exchange("POST", path_of(name_of(function)), b"{}")
             except (OSError, http.client.HTTPException) as error:
-                client.http.close()
                 self.failed.append(repr(error))
                 continue
             took = (time.perf_counter() - arrived) * 1e3
@@ -89,16 +88,20 @@ class Load:
     def look(self):
         client = Client(self.node.address, PATIENCE)
         while not self.over.wait(LOOK_EVERY):
-            rows = client.instances()
-            states = {}
-            for row in rows:
-                kind = kind_of(row["state"])
-                best = states.get(row["function"])
-                if best is None or (AWAKE, PLACE, DISK).index(kind) < (AWAKE, PLACE, DISK).index(best):
-                    states[row["function"]] = kind
-            self.states = states
-            self.held.append(sum(row["memory_bytes"] for row in rows) / 2**20)
-            self.resident.append(client.rss_mib())
+            try:
+                self.note(client.instances(), client.rss_mib())
+            except (OSError, http.client.HTTPException) as error:
+                self.unseen.append(repr(error))
+
+    def note(self, rows, resident):
+        states = {}
+        for row in rows:
+            kind = kind_of(row["state"])
+            other = states.get(row["function"], kind)
+            states[row["function"]] = min(kind, other, key=NEAREST.index)
+        self.states = states
+        self.held.append(sum(row["memory_bytes"] for row in rows) / 2**20)
+        self.resident.append(resident)
 
 
 def kind_of(state):
@@ -148,7 +151,7 @@ def measure(bench):
     count, seconds = (QUICK_FUNCTIONS, QUICK_SECONDS) if bench.quick else (FUNCTIONS, SECONDS)
     calls = zipf.arrivals(count, EXPONENT, RATE, seconds, SEED)
     budget = QUICK_BUDGET if bench.quick else BUDGET
-    flags = ["--memory-budget", budget, "--max-connections", str(2 * CALLERS)]
+    flags = ["--memory-budget", f"{budget}M", "--max-connections", str(2 * CALLERS)]
     with Node(bench.godwit, bench.folder("load"), flags) as node:
         rate = deploy(bench, node, count)
         load = Load(node, calls)
@@ -157,7 +160,7 @@ def measure(bench):
         images = disk_mib(os.path.join(node.folder, "data/blobs"))
     if not load.took[ALL]:
         raise Failed(f"no call was answered: {load.failed[:1]}")
-    return report(load, rate, instances, images, f"{count:,} functions in {budget}")
+    return report(load, rate, instances, images, f"{count:,} functions in {budget:,} MiB")
 
 
 def report(load, rate, instances, images, setting):
@@ -172,6 +175,8 @@ def report(load, rate, instances, images, setting):
     )
     if load.failed:
         note += f" The first failure: {load.failed[0]}."
+    if load.unseen:
+        note += f" {len(load.unseen)} looks at the node failed, the first with {load.unseen[0]}."
     kinds = [kind for kind, samples in load.took.items() if samples]
     times = compare(f"{title}: to the answer", "ms", kinds, note=note, kind="latency")
     tails = compare(f"{title}: to the answer, 99th percentile", "ms", kinds)

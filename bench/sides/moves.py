@@ -22,7 +22,9 @@ SUSPEND = "suspend, Python greeter"
 RESUME = "resume, Python greeter"
 MEMORY = "memory held, Python greeter"
 SUSPEND_MARKS = (
-    Mark(1.2, peer="plain CRIU"), Mark(1, peer="docker pause"), Mark(1 / 8, peer="docker checkpoint")
+    Mark(1.2, peer="plain CRIU"),
+    Mark(1, peer="docker pause"),
+    Mark(1 / 8, peer="docker checkpoint"),
 )
 RESUME_MARKS = (Mark(1.3, peer="plain CRIU"), Mark(0.5, peer="docker unpause"))
 

@@ -40,18 +40,25 @@ class Client:
         return connection
 
     def ask(self, method, path, body=b"", headers=None, want=(200, 202)):
-        try:
-            self.http.request(method, path, body, headers or {})
-            response = self.http.getresponse()
-            text = response.read()
-        except (OSError, http.client.HTTPException):
-            self.http.close()  # the next request opens it again
-            raise
+        response, text = self.exchange(method, path, body, headers or {})
         self.headers = response.headers
         failed = response.status not in want or response.headers["X-Amz-Function-Error"]
         if failed:
             raise NodeFailed(f"{method} {path}: {response.status} {text.decode()}")
         return text
+
+    def exchange(self, *request):
+        """The response and its body. The node closes a connection after a minute without a word:
+        then it asks once more on a new one, as any client does."""
+        for chance in (1, 0):
+            try:
+                self.http.request(*request)
+                response = self.http.getresponse()
+                return response, response.read()
+            except (OSError, http.client.HTTPException) as error:
+                self.http.close()  # the next request opens it again
+                if not chance or not isinstance(error, ConnectionError):
+                    raise
 
     def limit(self, name, instances):
         body = json.dumps({"ReservedConcurrentExecutions": instances}).encode()

@@ -1,7 +1,7 @@
 """How all plots look: whose colour is which, axes, the words around them.
 
-A side has the same colour in every plot: Godwit's are of one family, each peer has its own. Bars and
-lines are medians, thin lines go from the first to the last decile.
+A side has the same colour in every plot: Godwit's are of one family, each peer has its own. Bars
+and dots are medians, thin lines go from the first to the last decile.
 """
 import math
 

@@ -9,6 +9,9 @@ from sides.plot_style import (INK, PALE, bars, colour_of, figure, log_axis, plai
 from sides.stats import curve
 
 
+SHORTER = "Shorter is better. Bars: medians; lines: first to last decile."
+
+
 class Run:
     def __init__(self, measured):
         self.all = measured["measured"]
@@ -40,7 +43,7 @@ def greeter(run):
     if not panels:
         return None
     made, axes = figure("Putting a small Python function away and bringing it back",
-                        "Shorter is better. Bars: medians; lines: first to last decile.", run.source, len(panels), (11, 3.6))
+                        SHORTER, run.source, len(panels), (11, 3.6))
     for axis, (title, one) in zip(axes, panels):
         bars(axis, one["series"], "ms")
         axis.set_title(title)
@@ -89,7 +92,7 @@ def tiers(run):
     if largest is None:
         return None
     made, axes = figure(f"How far away: each tier, with a heap of {largest:g} MiB",
-                        "Shorter is better. Bars: medians; lines: first to last decile.", run.source, 3, (13, 3.4))
+                        SHORTER, run.source, 3, (13, 3.4))
     for axis, (kind, (title, unit)) in zip(axes, kinds.items()):
         one = next(one for one in run.some("tiers", kind) if one["at"] == largest)
         shown = [dict(series) for series in one["series"]]
@@ -169,7 +172,7 @@ def cold(run):
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     made, axes = grid("Cold starts: the first call of a function that has no instance",
-                      "Shorter is better. Bars: medians; lines: first to last decile.", run.source, rows, columns)
+                      SHORTER, run.source, rows, columns)
     for axis, one in zip(axes, panels):
         bars(axis, one["series"], "ms")
         axis.set_title(one["what"].removeprefix("cold start, ").replace(" no-op", ", nothing"))

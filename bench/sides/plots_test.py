@@ -1,5 +1,5 @@
-"""Of the plots: each is drawn from what a run keeps, and none of what it has not measured. And of who
-is called when under load."""
+"""Of the plots: each is drawn from what a run keeps, and none of what it has not measured. And of
+who is called when under load."""
 import importlib.util
 import json
 import os
@@ -31,8 +31,8 @@ def some_of_each():
     away = {"FROZEN": 2, "SPILLED": 20, "SUSPENDED": 18, "SUSPENDED, until its memory is free": 9,
             "docker pause": 8}
     results = [
-        line("moves", "suspend, Python greeter", {"Godwit": 9, "plain CRIU": 10, "docker pause": 8}),
-        line("moves", "resume, Python greeter", {"Godwit": 8, "plain CRIU": 7, "docker unpause": 9}),
+        line("moves", "suspend, Python greeter", {"Godwit": 9, "docker pause": 8}),
+        line("moves", "resume, Python greeter", {"Godwit": 8, "plain CRIU": 7}),
         line("tiers", "there", away, "way there", 64),
         line("tiers", "back", {"FROZEN": 1, "SPILLED": 30, "SUSPENDED": 12}, "way back", 64),
         line("tiers", "held", {"FROZEN": 74, "SPILLED": 4, "SUSPENDED": 0}, "memory held", 64),
@@ -50,8 +50,9 @@ def some_of_each():
             "running": 25, "FROZEN": 25, "SPILLED": 70, "SUSPENDED": 3000, "docker pause": 18},
             kind))
     for mib in (1, 16, 1024):
-        for kind in ("first response", "all of its memory there", "suspend, until its memory is free"):
-            sides = {"Godwit": 10 + mib / 100, "plain CRIU": 8 + mib / 2, "criu lazy-pages": 12 + mib}
+        for kind in ("first response", "all of its memory there",
+                     "suspend, until its memory is free"):
+            sides = {"Godwit": 10 + mib / 100, "plain CRIU": 8 + mib, "criu lazy-pages": 12 + mib}
             results.append(line("heaps", f"{kind}, {mib}", sides, kind, mib))
     return results
 

@@ -2,6 +2,7 @@
 import json
 import os
 import platform
+import textwrap
 import time
 
 from sides.stats import curve, show
@@ -9,6 +10,7 @@ from sides.stats import curve, show
 HEAD = ("what", "side", "median", "p10 – p90", "n", "Godwit ÷ it", "must reach")
 # A published series with more samples than these is kept as its curve (stats.py).
 MOST_SAMPLES = 250
+COLUMNS = 100  # of text in Markdown
 
 
 def machine():
@@ -68,7 +70,9 @@ def parts_of(comparisons):
 
 
 def markdown(comparisons, run):
-    lines = [f"# Measured {run['date']}", "", *about(run), ""]
+    lines = [f"# Measured {run['date']}", ""]
+    for line in about(run):
+        lines += [*textwrap.wrap(line, COLUMNS), ""]
     for part, members in parts_of(comparisons).items():
         lines += [
             f"## {part}",
@@ -79,7 +83,7 @@ def markdown(comparisons, run):
             "",
         ]
         for note in notes_of(members):
-            lines += [note, ""]
+            lines += [*textwrap.wrap(note, COLUMNS), ""]
     return "\n".join(lines)
 
 
@@ -88,13 +92,14 @@ def notes_of(comparisons):
 
 
 def about(run):
-    """Where, how, and what is missing: a line each, with an empty one between."""
+    """Where, how, and what is missing: a line each."""
     lines = [f"`{run['command']}` on {run['machine']}; load at the beginning {run['load']:.2f}."]
     if run["seconds"]:
         took = ", ".join(f"{part} {seconds:.0f}" for part, seconds in run["seconds"].items())
-        lines.append(f"It took {sum(run['seconds'].values()) / 60:.0f} minutes; in seconds: {took}.")
+        minutes = sum(run["seconds"].values()) / 60
+        lines.append(f"It took {minutes:.0f} minutes; in seconds: {took}.")
     lines += [f"Not measured: {what} ({why})." for what, why in run["left_out"]]
-    return "\n\n".join(lines).split("\n")
+    return lines
 
 
 def as_json(comparisons, run, compact=False):
@@ -149,7 +154,7 @@ def four_digits(value):
 
 
 def text_notes(comparisons, run):
-    return "\n".join([*notes_of(comparisons), *(line for line in about(run) if line)])
+    return "\n".join([*notes_of(comparisons), *about(run)])
 
 
 def about_this_run(left_out, command):

@@ -51,6 +51,18 @@ def database(bench):
 
 
 @contextlib.contextmanager
+def newsroom(bench):
+    """The HTTP server of examples/news-watch, which holds questions until there is news."""
+    port = free_port()
+    folder = bench.folder("newsroom")
+    os.makedirs(folder)
+    program = os.path.join(bench.root, "examples/news-watch/newsroom")
+    with running([program, str(port)], os.path.join(folder, "log")):
+        wait_for(lambda: reachable(port), "the newsroom")
+        yield port
+
+
+@contextlib.contextmanager
 def running(command, log):
     with open(log, "wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file)

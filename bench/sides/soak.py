@@ -23,6 +23,7 @@ from sides.soak_examples import ANSWER_WITHIN, EXAMPLES
 CYCLES = 1000  # of each example: times that one of its instances was put away by hand
 BALLAST = 512 << 20  # bytes taken and given back
 BUDGET = "24M"
+NOTE = 500  # characters of what a wrong answer says
 AWAY = ("SUSPENDED", "SPILLED", "FROZEN")
 WAYS = ("", "", "", "?tier=spilled", "?tier=frozen")
 
@@ -48,7 +49,7 @@ class Soak:
             self.answers += 1
             if not right:
                 self.wrong += 1
-                self.notes.append(f"{self.example.name}: {answer}")
+                self.notes.append(f"{self.example.name}: {str(answer)[:NOTE]}")
 
     def shake(self, wanted):
         client = Client(self.node.address, ANSWER_WITHIN)

@@ -12,10 +12,11 @@ import shutil
 import subprocess
 import threading
 import time
+import urllib.request
 
 from sides.failed import Failed
 from sides.node import wait_for
-from sides.servers import GATEWAY, broker, database
+from sides.servers import GATEWAY, broker, database, newsroom
 
 LONGEST_MOMENT = 0.6  # seconds
 ANSWER_WITHIN = 60  # seconds
@@ -122,7 +123,8 @@ class DoorWatch(Example):
         if not shutil.which("mosquitto_pub"):
             raise Failed("mosquitto-clients is not here (run scripts/setup)")
         self.port = str(self.open.enter_context(broker(self.bench)))
-        self.words = ["--network", "nat", "--env", f"BROKER={GATEWAY}", "--env", f"PORT={self.port}"]
+        self.words = ["--network", "nat"]
+        self.words += ["--env", f"BROKER={GATEWAY}", "--env", f"PORT={self.port}"]
 
     def once(self, client, number):
         request = self.start(client, {"door": str(number)})
@@ -131,6 +133,25 @@ class DoorWatch(Example):
         subprocess.run([*publish, "-m", f"guest {number}"], check=True, timeout=ANSWER_WITHIN)
         answer = self.end(client, request)
         return answer, answer == {"door": str(number), "rang": f"guest {number}"}
+
+
+class NewsWatch(Example):
+    """Waits in long polls of a real HTTP server."""
+
+    name = "news-watch"
+
+    def begin(self):
+        self.port = self.open.enter_context(newsroom(self.bench))
+        self.words = ["--network", "nat", "--env", f"NEWSROOM={GATEWAY}:{self.port}"]
+
+    def once(self, client, number):
+        request = self.start(client, {"topic": f"topic {number}"})
+        body = json.dumps({"topic": f"topic {number}", "headline": f"news {number}"}).encode()
+        url = f"http://127.0.0.1:{self.port}/news"
+        with urllib.request.urlopen(url, body, ANSWER_WITHIN) as response:
+            told = json.load(response)
+        answer = self.end(client, request)
+        return answer, answer == told and told["headline"] == f"news {number}"
 
 
 class OrderDesk(Example):
@@ -176,4 +197,4 @@ class OrderDesk(Example):
 
 
 EXAMPLES = {kind.name: kind for kind in
-            (Greeter, Reminder, Native, CounterNode, Approval, DoorWatch, OrderDesk)}
+            (Greeter, Reminder, Native, CounterNode, Approval, DoorWatch, NewsWatch, OrderDesk)}

@@ -1,9 +1,9 @@
-"""Each tier's way there and back, for an idle Python function with a heap of 1 and of 64 MiB, beside
-`docker pause` and `unpause` of a container with the same heap.
+"""Each tier's way there and back, for an idle Python function with a heap of 1 and of 64 MiB,
+beside `docker pause` and `unpause` of a container with the same heap.
 
-All times are what the caller sees: of `godwit suspend --tier` and `resume` over Godwit's API, and of
-the Engine's calls over its own. A suspended function's memory is free before its answer comes; that
-moment stands beside it.
+All times are what the caller sees: of `godwit suspend --tier` and `resume` over Godwit's API, and
+of the Engine's calls over its own. A suspended function's memory is free before its answer comes;
+that moment stands beside it.
 """
 import os
 import time
