@@ -19,14 +19,16 @@ from sides.memory import children_of, pss_mib
 from sides.node import Node, wait_for
 from sides.plain_criu import find_criu
 from sides.servers import GATEWAY, broker, long_poll, no_server
+from sides.stats import quantile
 
 BUDGET = 256  # MiB
 TIERS = ("running", "FROZEN", "SPILLED", "SUSPENDED")
 SPILLED_MARK, SUSPENDED_MARK = 5, 50  # times docker pause
 SLEEPERS_LIMIT = 64  # MiB of the daemon
 # Enough of them that what changes on a machine meanwhile does not matter.
-COUNTS = {"running": 20, "FROZEN": 20, "SPILLED": 20, "SUSPENDED": 200}
-SETTLE = 6  # seconds: empty walls go, and the daemon gives back what is free
+COUNTS = {"running": 15, "FROZEN": 15, "SPILLED": 15, "SUSPENDED": 120}
+SETTLE = 5  # seconds: empty walls go, and the daemon gives back what is free
+LOOKS = 5  # at the footprint, whose spread is what the rest of the machine does
 
 
 def measure(bench):
@@ -83,7 +85,7 @@ def tier_mib(bench, tier, kind, port):
         deploy(bench, node, kind)
         call(node, kind, 0, port)  # what comes once, with the first
         move(node, tier)
-        before = footprint(node)
+        before = footprints(node)
         for number in range(1, count + 1):
             call(node, kind, number, port)
         try:
@@ -91,8 +93,14 @@ def tier_mib(bench, tier, kind, port):
         except Failed as reason:
             bench.left_out(f"{tier}, {kind}", str(reason))
             return None
-        # A machine that does something else as well may give memory back meanwhile.
-        return max((footprint(node) - before) / count, 1 / 1024)
+        after = footprints(node)
+        taken = quantile(after, 0.5) - quantile(before, 0.5)
+        unrest = max(after) - min(after) + max(before) - min(before)
+        if taken <= unrest:
+            bench.left_out(f"{tier}, {kind}", f"{count} take {taken:.1f} MiB, which cannot be told "
+                           f"from the {unrest:.1f} MiB by which the machine changes meanwhile")
+            return None
+        return taken / count
 
 
 def deploy(bench, node, kind):
@@ -120,6 +128,15 @@ def move(node, tier):
         for instance in of_calls(node, "BLOCKED"):
             node.ask("POST", f"/godwit/v1/instances/{instance}/suspend{path}")
     time.sleep(SETTLE)
+
+
+def footprints(node):
+    """A few looks."""
+    seen = []
+    for _ in range(LOOKS):
+        seen.append(footprint(node))
+        time.sleep(0.3)
+    return seen
 
 
 def footprint(node):

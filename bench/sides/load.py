@@ -25,7 +25,7 @@ from sides.stats import quantile
 FUNCTIONS, QUICK_FUNCTIONS = 2000, 300
 EXPONENT = 1.0
 RATE = 20  # calls a second
-SECONDS, QUICK_SECONDS = 180, 15
+SECONDS, QUICK_SECONDS = 150, 15
 SEED = 3
 BUDGET, QUICK_BUDGET = 1024, 256  # MiB
 CALLERS = 256  # calls on their way at once, at most

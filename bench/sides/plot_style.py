@@ -26,7 +26,7 @@ COLOURS = (
     ("frozen or spilled", AMBER),
     ("FROZEN", BLUE),
     ("running", LIGHT_GREY),
-    ("awake", BLUE),
+    ("awake", LIGHT_GREY),
     ("never put away", LIGHT_GREY),
     ("cold start", VIOLET),
     ("all calls", INK),
@@ -102,7 +102,8 @@ def log_axis(axis, low=None, high=None):
     """A logarithmic axis whose ticks are numbers; `axis` is axes.xaxis or axes.yaxis."""
     name = axis.axis_name
     getattr(axis.axes, f"set_{name}scale")("log")
-    getattr(axis.axes, f"set_{name}lim")(low, high)
+    if low or high:  # else it goes on to fit what is drawn
+        getattr(axis.axes, f"set_{name}lim")(low, high)
     axis.set_major_locator(ticker.LogLocator(10, numticks=12))
     axis.set_major_formatter(ticker.FuncFormatter(plain))
     axis.set_minor_formatter(ticker.NullFormatter())
@@ -127,13 +128,13 @@ def bars(axes, series, unit):
     axes.set_xlabel(unit)
     # Each with room for the words behind the longest.
     if min(values) <= 0 or max(values) / min(values) < STEEP:
-        axes.set_xlim(0, max(ends) * 1.3 or 1)
+        axes.set_xlim(0, max(ends) * 1.4 or 1)
         axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
         axes.xaxis.set_major_formatter(ticker.FuncFormatter(plain))
         axes.xaxis.grid(True)
         return
     low = 10 ** math.floor(math.log10(min(values) * 0.7))
-    log_axis(axes.xaxis, low, max(ends) * (max(ends) / low) ** 0.3)
+    log_axis(axes.xaxis, low, max(ends) * (max(ends) / low) ** 0.45)
     axes.set_xlabel(f"{unit}, logarithmic")
 
 

@@ -47,7 +47,7 @@ def has_template(node, name):
 
 
 def measure(bench):
-    rounds = 2 if bench.quick else 12
+    rounds = 2 if bench.quick else 10
     results = []
     try:
         with Engine(bench.folder("docker"), bench.cache("docker"), find_criu()) as engine:

@@ -14,7 +14,7 @@ from sides.node import Node, wait_for
 from sides.stats import quantile
 
 SPACING = 0.1  # seconds from one to the next: each way back takes some 20 ms of processor
-TO_PUT_AWAY = 0.15  # seconds for each, and
+TO_PUT_AWAY = 0.1  # seconds for each, and
 LEAD = 20  # seconds for all, before the first is due
 LIMIT = 10  # ms, of the 99th percentile
 

@@ -98,6 +98,10 @@ def about(run):
         took = ", ".join(f"{part} {seconds:.0f}" for part, seconds in run["seconds"].items())
         minutes = sum(run["seconds"].values()) / 60
         lines.append(f"It took {minutes:.0f} minutes; in seconds: {took}.")
+    if "--quick" in run["command"]:
+        lines.append("Of a quick run: it says that all of it works, and little of how fast it is.")
+    if run["load"] > 1:
+        lines.append("The machine had other things to do: the figures are worth little.")
     lines += [f"Not measured: {what} ({why})." for what, why in run["left_out"]]
     return lines
 

@@ -32,14 +32,15 @@ class Soak:
     def __init__(self, node, example):
         self.node = node
         self.example = example
-        self.ended = threading.Event()
+        self.enough = threading.Event()  # no new call
+        self.over = threading.Event()  # and none is left
         self.numbers = itertools.count()
         self.answers = self.wrong = self.cycles = 0
         self.notes = []
 
     def call(self):
         client = Client(self.node.address, ANSWER_WITHIN)
-        while not self.ended.is_set():
+        while not self.enough.is_set():
             answer = None
             try:
                 answer, right = self.example.once(client, next(self.numbers))
@@ -61,7 +62,7 @@ class Soak:
                 done = self.asked(client, row["instance"], verb)
                 self.cycles += done and not away
         # What was put away by hand in the middle of its work waits for a hand.
-        while not self.ended.wait(0.05):
+        while not self.over.wait(0.05):
             for row in client.instances():
                 if row["state"] in AWAY and row["request_id"] and not row["wakes_at"]:
                     self.asked(client, row["instance"], "resume")
@@ -76,7 +77,7 @@ class Soak:
             return False
 
     def squeeze(self):
-        while not self.ended.wait(0.5):
+        while not self.over.wait(0.5):
             with mmap.mmap(-1, BALLAST) as ballast:
                 for at in range(0, BALLAST, mmap.PAGESIZE):
                     ballast[at] = 1
@@ -95,17 +96,20 @@ def soak(bench, example, wanted):
         if example.callers == 1:
             node.limit(example.name, 1)
         run = Soak(node, example)
+        callers = [threading.Thread(target=run.call) for _ in range(example.callers)]
         hands = [threading.Thread(target=run.shake, args=(wanted,)) for _ in range(2)]
-        others = [threading.Thread(target=run.squeeze)]
-        others += [threading.Thread(target=run.call) for _ in range(example.callers)]
-        for thread in hands + others:
+        squeezer = threading.Thread(target=run.squeeze)
+        for thread in (*callers, *hands, squeezer):
             thread.start()
         while run.cycles < wanted and any(thread.is_alive() for thread in hands):
             bench.progress(f"moving {example.name}", run.cycles, wanted)
             time.sleep(0.2)  # between two words to the terminal
         time.sleep(1)  # calls go on after the last move
-        run.ended.set()
-        for thread in others + hands:
+        run.enough.set()
+        for thread in callers:  # while the hands bring back what they have put away
+            thread.join()
+        run.over.set()
+        for thread in (*hands, squeezer):
             thread.join()
     return run
 

@@ -17,7 +17,7 @@ MIB = 2**20
 SIZES = (1, 64)  # MiB
 TIERS = {"FROZEN": "?tier=frozen", "SPILLED": "?tier=spilled", "SUSPENDED": ""}
 FREE = "SUSPENDED, until its memory is free"
-DOCKER = "docker pause"
+DOCKER, UNPAUSE = "docker pause", "docker unpause"
 AWAKE = "awake"
 THERE, BACK, CALL, HELD = "way there", "way back", "call", "memory held"
 SETTLE = 0.1  # seconds between two moves
@@ -44,7 +44,7 @@ def lines_of(mib):
     """By kind: empty comparisons."""
     names = {
         THERE: ("way there by hand", "ms", [*TIERS, FREE, DOCKER]),
-        BACK: ("way back by hand", "ms", [*TIERS, DOCKER]),
+        BACK: ("way back by hand", "ms", [*TIERS, UNPAUSE]),
         CALL: ("call of one that is away, to its answer", "ms", [*TIERS, AWAKE]),
         HELD: ("memory held while away", "MiB", [*TIERS, AWAKE, DOCKER]),
     }
@@ -110,6 +110,6 @@ def theirs(bench, engine, mib, rounds, lines):
         back = container.unpause()
         if turn >= 0:
             lines[THERE].of(DOCKER).add(paused)
-            lines[BACK].of(DOCKER).add(back)
+            lines[BACK].of(UNPAUSE).add(back)
             lines[HELD].of(DOCKER).add(held)
     engine.remove(container)
