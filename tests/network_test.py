@@ -129,6 +129,24 @@ class Network(unittest.TestCase):
             self.assertEqual(peer.say("bye")[0], "")
             self.assertEqual(call.result(20).out, '["bye"]\n')
 
+    def test_a_connection_that_is_not_there_yet(self):
+        self.deploy("streams", "stream")
+        with socket.socket() as server, socket.socket() as first:
+            server.bind(("0.0.0.0", 0))
+            server.listen(0)  # one may wait to be accepted, and who comes then is not heard
+            first.connect(server.getsockname())
+            call = self.node.later("invoke", "streams", json.dumps(
+                {"host": GATEWAY, "port": server.getsockname()[1]}))
+            self.node.wait_for(function="streams", state="BLOCKED")
+            time.sleep(1)  # it would be put away by now, and nobody would knock any more
+            server.accept()[0].close()
+            server.settimeout(30)
+            with server.accept()[0] as peer, peer.makefile("rw", newline="\n") as lines:
+                self.assertEqual(lines.readline(), "here\n")
+                lines.write("bye\n")
+                lines.flush()
+                self.assertEqual(call.result(20).out, '["bye"]\n')
+
     def test_a_datagram_wakes(self):
         self.deploy("hears", "datagrams")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:

@@ -32,7 +32,7 @@ def measure(bench):
     os.link(bench.noop, os.path.join(native, "bootstrap"))
     sides = {name: side for name, side in SIDES.items() if os.path.exists(side[2][0])}
     results = {
-        name: compare(f"cold start, {name} no-op", "ms", ["Godwit, first call", peer])
+        name: compare(f"cold start, {name} no-op", "ms", ["Godwit, first call", peer], kind="no-op")
         for name, (_, peer, _) in sides.items()
     }
     with Node(bench.godwit, bench.folder("cold"), ["--keep-awake"]) as node:

@@ -3,60 +3,117 @@
 The cell (unshare: own mounts, pids, network) gives CRIU what it is at its fastest with: a tmpfs on
 /run, where it keeps what it has learnt about the kernel, and pids that nobody takes meanwhile. The
 process is Godwit's own Python runtime, waiting at an idle connection to a toy Runtime API, as an
-idle function of Godwit does. Obeys the words `dump` and `restore`, one a line on stdin, and answers
-each with a line of JSON.
+idle function of Godwit does. Obeys the words `dump`, `restore`, `watched`, `lazy` and `call EVENT`,
+one a line on stdin, and answers each with a line of JSON.
 
     criu_cell.py CRIU IMAGES BOOTSTRAP TASK
 """
 import ctypes
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
 
+sys.dont_write_bytecode = True
+from resident import Watch, anonymous  # pylint: disable=wrong-import-position
+
 NEXT = b"invocation/next"
 PR_SET_CHILD_SUBREAPER = 36
 OPTIONS = ["--tcp-established", "--network-lock", "skip", "--file-locks", "--link-remap"]
+PATIENCE = 10  # seconds, for a daemon to be there
 
 
-def start_function(listener, bootstrap, task):
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % listener.getsockname()[1],
-        "AWS_LAMBDA_FUNCTION_NAME": "greeter",
-        "LAMBDA_TASK_ROOT": task,
-        "_HANDLER": "handler.handler",
-    }
-    process = subprocess.Popen(
-        ["/usr/bin/python3", "-u", bootstrap],
-        cwd=task,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    connection, _ = listener.accept()
-    request = b""
-    while NEXT not in request:
-        request += connection.recv(4096)
-    return process.pid, connection
+class Cell:
+    def __init__(self, criu, images, bootstrap, task):
+        self.criu = criu
+        self.images = images
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % self.listener.getsockname()[1],
+            "AWS_LAMBDA_FUNCTION_NAME": "greeter",
+            "LAMBDA_TASK_ROOT": task,
+            "_HANDLER": "handler.handler",
+        }
+        process = subprocess.Popen(
+            ["/usr/bin/python3", "-u", bootstrap],
+            cwd=task,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.pid = process.pid
+        self.connection, _ = self.listener.accept()
+        self.hear()
 
+    def hear(self):
+        """What it says, until it asks for its next call."""
+        heard = b""
+        while NEXT not in heard:
+            piece = self.connection.recv(4096)
+            if not piece:
+                raise RuntimeError(f"the function is gone, after {heard!r}")
+            heard += piece
+        return heard
 
-def call(connection):
-    """One invocation, to see that it is alive: it answers in the same words each time."""
-    connection.sendall(
-        b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r\r\nContent-Length: 2\r\n\r\n{}"
-    )
-    answer = b""
-    while NEXT not in answer:
-        answer += connection.recv(4096)
-    assert b"Hello, world" in answer, answer
-    connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+    def call(self, event="{}"):
+        """One invocation: its answer."""
+        body = event.encode()
+        head = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r\r\nContent-Length: %d\r\n\r\n"
+        self.connection.sendall((head % len(body)).encode() + body)
+        heard = self.hear()
+        self.connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+        first, rest = heard.split(b"\r\n\r\n", 1)
+        if b"/response" not in first:
+            raise RuntimeError(f"the function answers {heard!r}")
+        length = int(re.search(rb"(?i)content-length: (\d+)", first)[1])
+        return json.loads(rest[:length])
+
+    def dump(self):
+        shutil.rmtree(self.images, ignore_errors=True)
+        os.makedirs(self.images)
+        self.whole = anonymous(self.pid)
+        took = run(self.criu, "dump", "-t", str(self.pid), "-D", self.images, "-o", "dump.log",
+                   *OPTIONS)
+        reap()
+        sizes = [entry.stat().st_size for entry in os.scandir(self.images)]
+        return {"ms": took, "bytes": sum(sizes)}
+
+    def restore(self, *options):
+        return run(self.criu, "restore", "-d", "-D", self.images, "-o", "restore.log", *OPTIONS,
+                   *options)
+
+    def watched(self, *options):
+        with Watch(lambda: anonymous(self.pid), self.whole) as watch:
+            took = self.restore(*options)
+            self.call()
+            answered = watch.elapsed()
+        return {"ms": took, "answered_ms": answered, "resident_ms": list(watch.reached.values())}
+
+    def lazy(self):
+        """Memory comes as it is touched, and the rest by and by, from a daemon that waits."""
+        command = [self.criu, "lazy-pages", "-D", self.images, "-o", "lazy.log"]
+        daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL)
+        try:
+            end = time.monotonic() + PATIENCE
+            while not os.path.exists(os.path.join(self.images, "lazy-pages.socket")):
+                if daemon.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError("criu lazy-pages does not start")
+                time.sleep(0.005)
+            return self.watched("--lazy-pages")
+        except RuntimeError:
+            daemon.kill()
+            raise
+        finally:
+            daemon.wait()  # it ends when all is there
 
 
 def run(*command):
@@ -80,24 +137,18 @@ def reap():
 def main(criu, images, bootstrap, task):
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     run("ip", "link", "set", "lo", "up")
-    listener = socket.create_server(("127.0.0.1", 0))
-    pid, connection = start_function(listener, bootstrap, task)
-    call(connection)
-    print(json.dumps({"pid": pid}), flush=True)
+    cell = Cell(criu, images, bootstrap, task)
+    cell.call()
+    print(json.dumps({"pid": cell.pid}), flush=True)
     for line in sys.stdin:
-        answer = {}
-        if line == "dump\n":
-            shutil.rmtree(images, ignore_errors=True)
-            os.makedirs(images)
-            answer["ms"] = run(
-                *(criu, "dump", "-t", str(pid), "-D", images, "-o", "dump.log", *OPTIONS)
-            )
-            reap()
-            sizes = [entry.stat().st_size for entry in os.scandir(images)]
-            answer["bytes"] = sum(sizes)
+        word, _, event = line.strip().partition(" ")
+        if word == "call":
+            answer = {"answer": cell.call(event)}
         else:
-            answer["ms"] = run(criu, "restore", "-d", "-D", images, "-o", "restore.log", *OPTIONS)
-            call(connection)
+            answer = getattr(cell, word)()
+            if word == "restore":
+                cell.call()
+                answer = {"ms": answer}
         print(json.dumps(answer), flush=True)
 
 

@@ -7,13 +7,9 @@ once, the daemon and its code or the Engine, is not counted on either side.
 """
 import contextlib
 import glob
-import http.server
 import json
 import os
-import shutil
-import socket
 import subprocess
-import threading
 import time
 
 from sides.comparison import Mark, compare
@@ -22,15 +18,17 @@ from sides.failed import Failed
 from sides.memory import children_of, pss_mib
 from sides.node import Node, wait_for
 from sides.plain_criu import find_criu
+from sides.servers import GATEWAY, broker, long_poll, no_server
+from sides.stats import quantile
 
 BUDGET = 256  # MiB
-GATEWAY = "169.254.1.1"
 TIERS = ("running", "FROZEN", "SPILLED", "SUSPENDED")
 SPILLED_MARK, SUSPENDED_MARK = 5, 50  # times docker pause
 SLEEPERS_LIMIT = 64  # MiB of the daemon
 # Enough of them that what changes on a machine meanwhile does not matter.
-COUNTS = {"running": 20, "FROZEN": 20, "SPILLED": 20, "SUSPENDED": 200}
-SETTLE = 6  # seconds: empty walls go, and the daemon gives back what is free
+COUNTS = {"running": 15, "FROZEN": 15, "SPILLED": 15, "SUSPENDED": 120}
+SETTLE = 5  # seconds: empty walls go, and the daemon gives back what is free
+LOOKS = 5  # at the footprint, whose spread is what the rest of the machine does
 
 
 def measure(bench):
@@ -40,7 +38,7 @@ def measure(bench):
         sides = [tier for tier in TIERS if knows(bench, tier)]
         sides += ["docker pause"] if docker else []
         title = f"functions that wait for {kind}, in {BUDGET} MiB"
-        comparison = compare(title, "", sides)
+        comparison = compare(title, "", sides, kind=kind)
         for tier in (side for side in sides if side in TIERS):
             with server(bench) as port:
                 each = tier_mib(bench, tier, kind, port)
@@ -87,7 +85,7 @@ def tier_mib(bench, tier, kind, port):
         deploy(bench, node, kind)
         call(node, kind, 0, port)  # what comes once, with the first
         move(node, tier)
-        before = footprint(node)
+        before = footprints(node)
         for number in range(1, count + 1):
             call(node, kind, number, port)
         try:
@@ -95,8 +93,14 @@ def tier_mib(bench, tier, kind, port):
         except Failed as reason:
             bench.left_out(f"{tier}, {kind}", str(reason))
             return None
-        # A machine that does something else as well may give memory back meanwhile.
-        return max((footprint(node) - before) / count, 1 / 1024)
+        after = footprints(node)
+        taken = quantile(after, 0.5) - quantile(before, 0.5)
+        unrest = max(after) - min(after) + max(before) - min(before)
+        if taken <= unrest:
+            bench.left_out(f"{tier}, {kind}", f"{count} take {taken:.1f} MiB, which cannot be told "
+                           f"from the {unrest:.1f} MiB by which the machine changes meanwhile")
+            return None
+        return taken / count
 
 
 def deploy(bench, node, kind):
@@ -126,6 +130,15 @@ def move(node, tier):
     time.sleep(SETTLE)
 
 
+def footprints(node):
+    """A few looks."""
+    seen = []
+    for _ in range(LOOKS):
+        seen.append(footprint(node))
+        time.sleep(0.3)
+    return seen
+
+
 def footprint(node):
     """MiB of the daemon, its sandboxes and the kernel."""
     charged = sum(row["memory_bytes"] for row in node.instances()) / 2**20
@@ -136,62 +149,6 @@ def kernel_mib():
     with open("/proc/meminfo", encoding="ascii") as lines:
         fields = {line.split(":")[0]: int(line.split()[1]) for line in lines}
     return sum(fields[name] for name in ("SUnreclaim", "KernelStack", "PageTables")) / 1024
-
-
-@contextlib.contextmanager
-def no_server(_):
-    yield 0
-
-
-@contextlib.contextmanager
-def broker(bench):
-    """A real Mosquitto; its port."""
-    program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    if not os.path.exists(program):
-        raise Failed("mosquitto is not here (apt-get install mosquitto)")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    folder = bench.folder("broker")
-    os.makedirs(folder)
-    settings = os.path.join(folder, "mosquitto.conf")
-    with open(settings, "w", encoding="ascii") as file:
-        file.write(f"listener {port} 0.0.0.0\nallow_anonymous true\nuser root\n")
-    with open(os.path.join(folder, "log"), "wb") as log:
-        process = subprocess.Popen([program, "-c", settings], stdout=log, stderr=log)
-    try:
-        wait_for(lambda: reachable(port), "mosquitto")
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def reachable(port):
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
-@contextlib.contextmanager
-def long_poll(_):
-    """A server that answers when it is over; its port."""
-    over = threading.Event()
-
-    class Later(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):  # pylint: disable=invalid-name
-            over.wait()
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("0.0.0.0", 0), Later)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        over.set()
-        server.shutdown()
 
 
 def docker_pause(bench):

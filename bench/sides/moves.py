@@ -21,14 +21,20 @@ SETTLE = 0.1  # seconds: what is put away has been idle or asleep for a while
 SUSPEND = "suspend, Python greeter"
 RESUME = "resume, Python greeter"
 MEMORY = "memory held, Python greeter"
+SUSPEND_MARKS = (
+    Mark(1.2, peer="plain CRIU"),
+    Mark(1, peer="docker pause"),
+    Mark(1 / 8, peer="docker checkpoint"),
+)
+RESUME_MARKS = (Mark(1.3, peer="plain CRIU"), Mark(0.5, peer="docker unpause"))
 
 
 def measure(bench):
     rounds = 5 if bench.quick else 40
     took, wall = "Godwit", "Godwit, until its answer"
     sides = [took, wall, "plain CRIU"]
-    suspend = compare(SUSPEND, "ms", sides, Mark(1.2, peer="plain CRIU"), SUSPEND_NOTE)
-    resume = compare(RESUME, "ms", sides, Mark(1.3, peer="plain CRIU"))
+    suspend = compare(SUSPEND, "ms", sides, SUSPEND_MARKS, SUSPEND_NOTE)
+    resume = compare(RESUME, "ms", sides, RESUME_MARKS)
     call = compare("call of a suspended function", "ms", ["Godwit"])
     image = compare("image, Python greeter", "MiB", ["Godwit", "plain CRIU"])
     memory = compare(MEMORY, "MiB", ["Godwit, suspended", "Godwit, awake"])

@@ -4,8 +4,8 @@
         node.deploy("greeter", "examples/greeter")
         node.invoke("greeter", b"{}")
 
-One keep-alive connection, so that what is timed is the node's work and not a TCP handshake. Fails
-with NodeFailed, which carries the node's log.
+One keep-alive connection, so that what is timed is the node's work and not a TCP handshake; a
+thread of its own needs a Client of its own. Fails with NodeFailed, which carries the node's log.
 """
 import http.client
 import json
@@ -26,73 +26,39 @@ class NodeFailed(Failed):
     pass
 
 
-class Node:
-    def __init__(self, binary, folder, flags=()):
-        self.binary = binary
-        self.folder = folder
-        self.flags = flags
+class Client:
+    """Who talks to a node, on one connection."""
 
-    def __enter__(self):
-        os.makedirs(self.folder)
-        self.log = os.path.join(self.folder, "node.log")
-        data = os.path.join(self.folder, "data")
-        command = [self.binary, "node", "--data", data, "--listen", "127.0.0.1:0", *self.flags]
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(command, stderr=log, stdout=log)
-        try:
-            self.address = wait_for(self._address, "the node to serve")
-        except NodeFailed:
-            self.__exit__()
-            raise
-        self.http = self.connect()
-        return self
+    def __init__(self, address, patience=PATIENCE):
+        self.address = address
+        self.http = self.connect(patience)
 
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _address(self):
-        with open(self.log, encoding="utf-8") as log:
-            text = log.read()
-        if self.process.poll() is not None:
-            raise NodeFailed(f"the node ended:\n{text}")
-        found = re.search(r" serves (\S+:\d+) from ", text)
-        return found and found.group(1)
-
-    @property
-    def pid(self):
-        return self.process.pid
-
-    def url(self, function):
-        return f"http://{self.address}{path_of(function)}"
-
-    def connect(self):
-        connection = http.client.HTTPConnection(self.address, timeout=PATIENCE)
+    def connect(self, patience=PATIENCE):
+        connection = http.client.HTTPConnection(self.address, timeout=patience)
         connection.connect()
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
     def ask(self, method, path, body=b"", headers=None, want=(200, 202)):
-        self.http.request(method, path, body, headers or {})
-        response = self.http.getresponse()
-        text = response.read()
+        response, text = self.exchange(method, path, body, headers or {})
         self.headers = response.headers
         failed = response.status not in want or response.headers["X-Amz-Function-Error"]
         if failed:
             raise NodeFailed(f"{method} {path}: {response.status} {text.decode()}")
         return text
 
-    def deploy(self, name, folder, *flags):
-        command = [self.binary, "deploy", folder, "--name", name, *flags]
-        command += ["--endpoint", f"http://{self.address}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise NodeFailed(done.stderr)
+    def exchange(self, *request):
+        """The response and its body. The node closes a connection after a minute without a word:
+        then it asks once more on a new one, as any client does."""
+        for chance in (1, 0):
+            try:
+                self.http.request(*request)
+                response = self.http.getresponse()
+                return response, response.read()
+            except (OSError, http.client.HTTPException) as error:
+                self.http.close()  # the next request opens it again
+                if not chance or not isinstance(error, ConnectionError):
+                    raise
 
     def limit(self, name, instances):
         body = json.dumps({"ReservedConcurrentExecutions": instances}).encode()
@@ -132,6 +98,58 @@ class Node:
 
     def rss_mib(self):
         return json.loads(self.ask("GET", "/godwit/v1/node"))["rss_bytes"] / 2**20
+
+
+class Node(Client):
+    def __init__(self, binary, folder, flags=()):  # pylint: disable=super-init-not-called
+        self.binary = binary
+        self.folder = folder
+        self.flags = flags
+
+    def __enter__(self):
+        os.makedirs(self.folder)
+        self.log = os.path.join(self.folder, "node.log")
+        data = os.path.join(self.folder, "data")
+        command = [self.binary, "node", "--data", data, "--listen", "127.0.0.1:0", *self.flags]
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(command, stderr=log, stdout=log)
+        try:
+            super().__init__(wait_for(self._address, "the node to serve"))
+        except NodeFailed:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _address(self):
+        with open(self.log, encoding="utf-8") as log:
+            text = log.read()
+        if self.process.poll() is not None:
+            raise NodeFailed(f"the node ended:\n{text}")
+        found = re.search(r" serves (\S+:\d+) from ", text)
+        return found and found.group(1)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def url(self, function):
+        return f"http://{self.address}{path_of(function)}"
+
+    def deploy(self, name, folder, *flags):
+        command = [self.binary, "deploy", folder, "--name", name, *flags]
+        command += ["--endpoint", f"http://{self.address}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise NodeFailed(done.stderr)
 
 
 def path_of(function):

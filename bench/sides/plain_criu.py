@@ -1,8 +1,11 @@
 """The other side of a checkpoint: `criu dump` and `criu restore -d` of Godwit's Python runtime.
 
     with PlainCriu(criu, folder, root) as cell:
+        cell.call({})   # an invocation: its answer
         cell.dump()     # {"ms": ..., "bytes": ...}
         cell.restore()  # {"ms": ...}
+        cell.watched()  # {"ms": ..., "answered_ms": ..., "resident_ms": [90 %, 99 %]}
+        cell.lazy()     # the same, with criu lazy-pages
 
 What happens inside is in criu_cell.py. All processes of the cell end with it.
 """
@@ -27,10 +30,11 @@ def find_criu():
 
 
 class PlainCriu:
-    def __init__(self, criu, folder, root):
+    def __init__(self, criu, folder, root, function="examples/greeter"):
         self.criu = criu
         self.folder = folder
         self.root = root
+        self.function = function
 
     def __enter__(self):
         if not self.criu:
@@ -40,7 +44,7 @@ class PlainCriu:
         inside = ["/usr/bin/python3", os.path.join(HERE, "criu_cell.py"), self.criu]
         inside += [os.path.join(self.folder, "images")]
         inside += [os.path.join(self.root, "runtimes/python3/bootstrap.py")]
-        inside += [os.path.join(self.root, "examples/greeter")]
+        inside += [os.path.join(self.root, self.function)]
         cell = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc"]
         shell = ["sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$@"', "sh"]
         self.process = subprocess.Popen(
@@ -76,3 +80,12 @@ class PlainCriu:
 
     def restore(self):
         return self._say("restore")
+
+    def watched(self):
+        return self._say("watched")
+
+    def lazy(self):
+        return self._say("lazy")
+
+    def call(self, event):
+        return self._say(f"call {json.dumps(event)}")["answer"]

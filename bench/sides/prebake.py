@@ -17,8 +17,13 @@ CLONE = "Godwit, clone"
 INTERPRETER = "python3 with the same imports"
 DOCKER = "docker run"
 SETTLE = 1  # second, until the node is as calm as it is between two calls
-# Name, and the function; the second needs Debian's python3-boto3 and python3-psycopg2.
-FUNCTIONS = {"the standard library": "heavy", "boto3 and psycopg2": "aws"}
+# Name, and the function; the second needs Debian's python3-boto3 and python3-psycopg2, the third
+# python3-numpy and python3-pandas.
+FUNCTIONS = {
+    "the standard library": "heavy",
+    "boto3 and psycopg2": "aws",
+    "NumPy and pandas": "science",
+}
 
 
 def source_of(bench, function):
@@ -42,7 +47,7 @@ def has_template(node, name):
 
 
 def measure(bench):
-    rounds = 3 if bench.quick else 20
+    rounds = 2 if bench.quick else 10
     results = []
     try:
         with Engine(bench.folder("docker"), bench.cache("docker"), find_criu()) as engine:
@@ -58,10 +63,11 @@ def measure_all(bench, rounds, engine):
     for what, function in FUNCTIONS.items():
         folder = source_of(bench, function)
         if not can_import(folder):
-            bench.left_out(f"cold start, {what}", "the modules are not here")
+            bench.left_out(f"cold start, {what}", "the modules are not here (run scripts/setup)")
             continue
         sides = [CLONE, PLAIN, INTERPRETER] + ([DOCKER] if engine else [])
-        result = compare(f"cold start, {what}", "ms", sides, Mark(0.1, peer=PLAIN))
+        mark = Mark(0.1, peer=PLAIN)
+        result = compare(f"cold start, {what}", "ms", sides, mark, kind="imports")
         with Node(bench.godwit, bench.folder(function), ["--keep-awake"]) as node:
             for turn in range(-1, rounds):
                 bench.progress(f"cold starts, {what}", turn, rounds)

@@ -2,7 +2,7 @@
 
 Each sleeps until a moment of its own and answers with how late it then was by the clock on the
 wall. The moments lie SPACING apart, so what is measured is the way back of one after the other, not
-a stampede. Fails if any is early.
+a stampede.
 """
 import json
 import os
@@ -14,33 +14,32 @@ from sides.node import Node, wait_for
 from sides.stats import quantile
 
 SPACING = 0.1  # seconds from one to the next: each way back takes some 20 ms of processor
-TO_PUT_AWAY = 0.2  # seconds for each, and
+TO_PUT_AWAY = 0.1  # seconds for each, and
 LEAD = 20  # seconds for all, before the first is due
 LIMIT = 10  # ms, of the 99th percentile
 
 
+ASLEEP, AWAKE = "Godwit", "never put away"
+
+
 def measure(bench):
     count = 50 if bench.quick else 1000
-    awake = 50 if bench.quick else 200
     late = {
-        "Godwit": lateness(bench, count, []),
-        "never put away": lateness(bench, awake, ["--keep-awake"]),
+        ASLEEP: lateness(bench, count, []),
+        AWAKE: lateness(bench, 50 if bench.quick else 100, ["--keep-awake"]),
     }
-    results = []
-    for what, share, mark in (
-        ("median", 0.5, None),
+    title = f"how late {count:,} sleepers wake, {1 / SPACING:.0f} a second"
+    results = [compare(title, "ms", list(late), kind="lateness")]
+    for what, share, marks in (
         ("99th percentile", 0.99, Mark(LIMIT)),
-        ("latest", 1, None),
-        ("earliest", 0, None),
+        ("latest", 1, ()),
+        ("earliest", 0, Mark(0, at_most=False)),
     ):
-        title = f"how late {count:,} sleepers wake, {1 / SPACING:.0f} a second: {what}"
-        comparison = compare(title, "ms", list(late), mark)
+        results.append(compare(f"{title}: {what}", "ms", list(late), marks))
         for side, samples in late.items():
-            comparison.of(side).add(quantile(samples, share))
-        results.append(comparison)
-    early = sum(sample < 0 for sample in late["Godwit"])
-    if early:
-        raise Failed(f"{early} of {count} sleepers woke early")
+            results[-1].of(side).add(quantile(samples, share))
+    for side, samples in late.items():
+        results[0].of(side).samples = samples
     return results
 
 

@@ -1,10 +1,12 @@
 """Functions that are moved by hand at random moments while they are called: no wrong answer.
 
-Each example is called without a pause by two callers (the counter by one, whose count must have no
-gap), while two hands put away and bring back whatever they find, and a third takes and gives back
-memory of the machine. An answer that is wrong or does not come counts.
+Each example is called without a pause by two callers (the counter by one), while two hands put away
+and bring back whatever they find, mostly to disk, at times into another tier; the node has a memory
+budget that one instance uses up, and a third hand takes and gives back memory of the machine. An
+answer that is wrong or does not come counts.
 """
 import http.client
+import itertools
 import json
 import mmap
 import os
@@ -14,121 +16,124 @@ import threading
 import time
 
 from sides.comparison import Mark, compare
-from sides.node import Node, path_of
+from sides.failed import Failed
+from sides.node import Client, Node
+from sides.soak_examples import ANSWER_WITHIN, EXAMPLES
 
-MOVES = 1000  # of each example
-ANSWER_WITHIN = 60  # seconds
+CYCLES = 1000  # of each example: times that one of its instances was put away by hand
 BALLAST = 512 << 20  # bytes taken and given back
-
-
-def is_next(seen):
-    """Whether the counter has counted each call once."""
-    last = seen.get("call", 0)
-    seen["call"] = seen["answer"]["call"]
-    return seen["call"] == last + 1
-
-
-EXAMPLES = {  # event of a call, whether its answer is right, callers
-    "greeter": ({"name": "soak"}, lambda seen: seen["answer"] == {"greeting": "Hello, soak!"}, 2),
-    "reminder": ({"text": "t", "seconds": 0.4}, lambda seen: seen["answer"]["sum"] == 385, 2),
-    "native": (
-        {"limit": 2000, "seconds": 0.3},
-        lambda seen: seen["answer"] == {"primes": 303, "largest": 1999},
-        2,
-    ),
-    "counter-node": ({}, is_next, 1),
-}
+BUDGET = "24M"
+NOTE = 500  # characters of what a wrong answer says
+AWAY = ("SUSPENDED", "SPILLED", "FROZEN")
+WAYS = ("", "", "", "?tier=spilled", "?tier=frozen")
 
 
 class Soak:
-    def __init__(self, node):
+    def __init__(self, node, example):
         self.node = node
-        self.ended = threading.Event()
-        self.answers = self.wrong = self.moves = 0
+        self.example = example
+        self.enough = threading.Event()  # no new call
+        self.over = threading.Event()  # and none is left
+        self.numbers = itertools.count()
+        self.answers = self.wrong = self.cycles = 0
         self.notes = []
 
-    def call(self, name, event, right):
-        seen = {}
-        connection = http.client.HTTPConnection(self.node.address, timeout=ANSWER_WITHIN)
-        while not self.ended.is_set():
+    def call(self):
+        client = Client(self.node.address, ANSWER_WITHIN)
+        while not self.enough.is_set():
+            answer = None
             try:
-                connection.request("POST", path_of(name), json.dumps(event))
-                response = connection.getresponse()
-                seen["answer"] = json.loads(response.read())
-                good = response.status == 200 and not response.headers["X-Amz-Function-Error"]
-                good = good and right(seen)
-            except (OSError, http.client.HTTPException, KeyError, TypeError) as error:
-                good, seen["answer"] = False, repr(error)
-                connection.close()
+                answer, right = self.example.once(client, next(self.numbers))
+            except (Failed, OSError, http.client.HTTPException, ValueError, LookupError, TypeError,
+                    subprocess.SubprocessError) as error:
+                right, answer = False, answer or repr(error)
             self.answers += 1
-            if not good:
+            if not right:
                 self.wrong += 1
-                self.notes.append(f"{name}: {seen['answer']}")
+                self.notes.append(f"{self.example.name}: {str(answer)[:NOTE]}")
 
     def shake(self, wanted):
-        connection = http.client.HTTPConnection(self.node.address, timeout=ANSWER_WITHIN)
-
-        def ask(method, path):
-            connection.request(method, f"/godwit/v1/{path}")
-            response = connection.getresponse()
-            return response.status, json.loads(response.read())
-        while self.moves < wanted:
-            rows = ask("GET", "instances")[1]
+        client = Client(self.node.address, ANSWER_WITHIN)
+        while self.cycles < wanted:
+            rows = client.instances()
             for row in random.sample(rows, min(3, len(rows))):
-                verb = "resume" if row["state"] == "SUSPENDED" else "suspend"
-                self.moves += ask("POST", f"instances/{row['instance']}/{verb}")[0] == 200
+                away = row["state"] in AWAY and random.random() < 0.8  # or from tier to tier
+                verb = "resume" if away else "suspend" + random.choice(WAYS)
+                done = self.asked(client, row["instance"], verb)
+                self.cycles += done and not away
         # What was put away by hand in the middle of its work waits for a hand.
-        while not self.ended.wait(0.05):
-            for row in ask("GET", "instances")[1]:
-                if row["state"] == "SUSPENDED" and row["request_id"] and not row["wakes_at"]:
-                    ask("POST", f"instances/{row['instance']}/resume")
+        while not self.over.wait(0.05):
+            for row in client.instances():
+                if row["state"] in AWAY and row["request_id"] and not row["wakes_at"]:
+                    self.asked(client, row["instance"], "resume")
+
+    @staticmethod
+    def asked(client, instance, verb):
+        """Whether it was done: what cannot be put away just now is refused."""
+        try:
+            client.ask("POST", f"/godwit/v1/instances/{instance}/{verb}")
+            return True
+        except Failed:
+            return False
 
     def squeeze(self):
-        while not self.ended.wait(0.5):
+        while not self.over.wait(0.5):
             with mmap.mmap(-1, BALLAST) as ballast:
                 for at in range(0, BALLAST, mmap.PAGESIZE):
                     ballast[at] = 1
 
 
-def soak(bench, name, wanted):
-    event, right, callers = EXAMPLES[name]
-    folder = os.path.join(bench.root, "examples", name)
-    if name == "native":
+def soak(bench, example, wanted):
+    folder = os.path.join(bench.root, "examples", example.name)
+    if example.name == "native":
         program = os.path.join(folder, "build.sh")
         folder = bench.folder("code")
         os.makedirs(folder)
         subprocess.run([program, folder], check=True, capture_output=True)
-    flags = ["--blocked-after", "150ms", "--idle-after", "200ms"]
-    with Node(bench.godwit, bench.folder(name), flags) as node:
-        node.deploy(name, folder)
-        if callers == 1:
-            node.limit(name, 1)
-        run = Soak(node)
+    flags = ["--blocked-after", "150ms", "--idle-after", "200ms", "--memory-budget", BUDGET]
+    with Node(bench.godwit, bench.folder(example.name), flags) as node:
+        node.deploy(example.name, folder, "--timeout", "30", *example.words)
+        if example.callers == 1:
+            node.limit(example.name, 1)
+        run = Soak(node, example)
+        callers = [threading.Thread(target=run.call) for _ in range(example.callers)]
         hands = [threading.Thread(target=run.shake, args=(wanted,)) for _ in range(2)]
-        others = [threading.Thread(target=run.squeeze)]
-        for _ in range(callers):
-            others.append(threading.Thread(target=run.call, args=(name, event, right)))
-        for thread in hands + others:
+        squeezer = threading.Thread(target=run.squeeze)
+        for thread in (*callers, *hands, squeezer):
             thread.start()
-        while run.moves < wanted and any(thread.is_alive() for thread in hands):
-            bench.progress(f"moving {name}", run.moves, wanted)
+        while run.cycles < wanted and any(thread.is_alive() for thread in hands):
+            bench.progress(f"moving {example.name}", run.cycles, wanted)
             time.sleep(0.2)  # between two words to the terminal
         time.sleep(1)  # calls go on after the last move
-        run.ended.set()
-        for thread in others + hands:
+        run.enough.set()
+        for thread in callers:  # while the hands bring back what they have put away
+            thread.join()
+        run.over.set()
+        for thread in (*hands, squeezer):
             thread.join()
     return run
 
 
 def measure(bench):
-    wanted = 50 if bench.quick else MOVES
+    wanted = 50 if bench.quick else CYCLES
     results = []
-    for name in EXAMPLES:
-        run = soak(bench, name, wanted)
-        line = compare(f"wrong answers, {name}, {wanted:,} moves by hand", "", ["Godwit"], Mark(0),
-                       note="; ".join(run.notes[:3]))
-        line.of("Godwit").add(run.wrong)
-        calls = compare(f"answers meanwhile, {name}", "", ["Godwit"])
-        calls.of("Godwit").add(run.answers)
+    for name in sorted(os.listdir(os.path.join(bench.root, "examples"))):
+        if not os.path.isdir(os.path.join(bench.root, "examples", name)):
+            continue
+        if name not in EXAMPLES:
+            bench.left_out(f"soak of {name}", "soak_examples.py does not know how to call it")
+            continue
+        try:
+            with EXAMPLES[name](bench) as example:
+                run = soak(bench, example, wanted)
+        except Failed as reason:
+            bench.failed = True
+            bench.left_out(f"soak of {name}", str(reason))
+            continue
+        line = compare(f"wrong answers, {name}, put away {wanted:,} times", "", ["Godwit"],
+                       Mark(0), note="; ".join(run.notes[:3]), kind="wrong")
+        line.series[0].add(run.wrong)
+        calls = compare(f"answers meanwhile, {name}", "", ["Godwit"], kind="answers")
+        calls.series[0].add(run.answers)
         results += [line, calls]
     return results

@@ -39,3 +39,13 @@ def show(value, unit):
     if unit == "/s" or value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+# Of a hundred percentiles, and ever finer towards the latest.
+SHARES = [step / 100 for step in range(99)] + [step / 1000 for step in range(990, 999)]
+SHARES += [step / 10000 for step in range(9990, 10001)]
+
+
+def curve(samples):
+    """What is to be known of many samples: [share, value] pairs, for a plot of shares."""
+    return [[share, quantile(samples, share)] for share in SHARES]

@@ -43,7 +43,7 @@ def deploy(bench, node):
 def measure(bench):
     if not wrk.is_there():
         return bench.left_out("warm calls", "wrk is not installed (run scripts/setup)")
-    rounds, seconds = (2, 1) if bench.quick else (9, 3)
+    rounds, seconds = (2, 1) if bench.quick else (5, 3)
     rates, middles, tails = {}, {}, {}
     for name, what in FUNCTIONS.items():
         mark = Mark(LEAST[name], at_most=False)

@@ -9,8 +9,10 @@
 #include <charconv>
 #include <filesystem>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <sstream>
+#include <string_view>
 
 #include "base/fd.h"
 #include "base/try.h"
@@ -79,6 +81,37 @@ Result<> ForSockets(
   return {};
 }
 
+// A line of a table in /proc/PID/net: "sl local:port remote:port state tx:rx ..." (proc(5)).
+struct Row {
+  std::string number, local, remote, state, queues;
+};
+
+void ForRows(int pid, std::initializer_list<const char*> tables,
+             const std::function<void(const Row&)>& each) {
+  for (const auto* table : tables) {
+    const auto file = Open(fmt::format("/proc/{}/net/{}", pid, table), O_RDONLY);
+    if (!file) continue;
+    const auto text = ReadAll(file->get(), kTable);
+    if (!text) continue;
+    std::istringstream lines(*text);
+    std::string line;
+    std::getline(lines, line);  // the heading
+    while (std::getline(lines, line)) {
+      std::istringstream fields(line);
+      Row row;
+      fields >> row.number >> row.local >> row.remote >> row.state >> row.queues;
+      if (fields) each(row);
+    }
+  }
+}
+
+uint16_t PortOf(std::string_view address) {
+  uint16_t port = 0;
+  const size_t at = address.rfind(':') + 1;
+  std::from_chars(address.data() + at, address.data() + address.size(), port, 16);
+  return port;
+}
+
 }  // namespace
 
 Result<std::vector<SocketInImage>> ReadSockets(const std::string& images) {
@@ -132,27 +165,20 @@ Result<std::map<uint16_t, Unacknowledged>> ReadUnacknowledged(const std::string&
 
 std::vector<uint16_t> UnreadDatagrams(int pid) {
   std::vector<uint16_t> ports;
-  for (const auto* table : {"udp", "udp6"}) {
-    const auto file = Open(fmt::format("/proc/{}/net/{}", pid, table), O_RDONLY);
-    if (!file) continue;
-    const auto text = ReadAll(file->get(), kTable);
-    if (!text) continue;
-    std::istringstream lines(*text);
-    std::string line;
-    std::getline(lines, line);  // the heading
-    while (std::getline(lines, line)) {
-      // "sl local:port remote:port state tx:rx ..." (proc(5)).
-      std::istringstream fields(line);
-      std::string number, local, remote, state, queues;
-      fields >> number >> local >> remote >> state >> queues;
-      const size_t colon = queues.find(':');
-      if (colon == std::string::npos || local.size() < 5) continue;
-      if (queues.find_first_not_of('0', colon + 1) == std::string::npos) continue;
-      uint16_t port = 0;
-      std::from_chars(local.data() + local.size() - 4, local.data() + local.size(), port, 16);
-      ports.push_back(port);
-    }
-  }
+  ForRows(pid, {"udp", "udp6"}, [&](const Row& row) {
+    const size_t colon = row.queues.find(':');
+    if (colon == std::string::npos) return;
+    if (row.queues.find_first_not_of('0', colon + 1) == std::string::npos) return;
+    ports.push_back(PortOf(row.local));
+  });
+  return ports;
+}
+
+std::vector<uint16_t> Connecting(int pid) {
+  std::vector<uint16_t> ports;
+  ForRows(pid, {"tcp", "tcp6"}, [&](const Row& row) {
+    if (row.state == "02") ports.push_back(PortOf(row.remote));  // TCP_SYN_SENT
+  });
   return ports;
 }
 

@@ -38,4 +38,8 @@ Result<std::map<uint16_t, Unacknowledged>> ReadUnacknowledged(const std::string&
 // Ports of `pid`'s network namespace at which datagrams wait that nobody has read: CRIU drops them.
 std::vector<uint16_t> UnreadDatagrams(int pid);
 
+// Ports of peers to which a TCP connection is being made there. Whoever is put away meanwhile does
+// not hear the answer, and nobody asks in its place.
+std::vector<uint16_t> Connecting(int pid);
+
 }  // namespace godwit::checkpoint

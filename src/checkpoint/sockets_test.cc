@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <list>
@@ -154,6 +155,28 @@ TEST(UnreadDatagrams, AreFoundByTheirPort) {
   EXPECT_EQ(std::ranges::count(UnreadDatagrams(::getpid()), port), 0);
   ASSERT_EQ(::sendto(socket.get(), "x", 1, 0, reinterpret_cast<sockaddr*>(&at), sizeof at), 1);
   EXPECT_EQ(std::ranges::count(UnreadDatagrams(::getpid()), port), 1);
+}
+
+TEST(Connecting, IsWhoHasNoAnswerYet) {
+  const Fd server(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in at = {};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  ASSERT_EQ(::bind(server.get(), reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
+  ASSERT_EQ(::listen(server.get(), 0), 0);  // one may wait there, and who comes then is not heard
+  ::getsockname(server.get(), reinterpret_cast<sockaddr*>(&at), &size);
+  const auto connect = [&] {
+    Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    EXPECT_TRUE(::connect(socket.get(), reinterpret_cast<sockaddr*>(&at), sizeof at) == 0 ||
+                errno == EINPROGRESS);
+    return socket;
+  };
+  const uint16_t port = ntohs(at.sin_port);
+  const Fd heard = connect();
+  EXPECT_EQ(std::ranges::count(Connecting(::getpid()), port), 0);
+  const Fd unheard = connect();
+  EXPECT_EQ(std::ranges::count(Connecting(::getpid()), port), 1);
 }
 
 }  // namespace

@@ -96,7 +96,10 @@ class Suspension {
     co_return co_await Offload(work_.pool, [&]() -> Result<> {
       checkpoint::DumpRequest request{self_.process_.inside, sandbox::kImagesPath, self_.Staging()};
       checkpoint::DumpHooks hooks;
-      hooks.preparing = [&] { return checkpoint::CheckRunning(self_.Pids()); };
+      hooks.preparing = [&]() -> Result<> {
+        GODWIT_TRY(CheckConnected());
+        return checkpoint::CheckRunning(self_.Pids());
+      };
       hooks.stopping = [&] { rests_ = checkpoint::ReadRests(self_.Pids()); };
       hooks.stopped = [&] { Stopped(); };
       hooks.dumped = [&]() -> Result<> {
@@ -254,6 +257,15 @@ class Suspension {
     if (self_.link_.Expect(facts.ears)) come_ = "a packet has come for it";
     GODWIT_TRY(facts.sessions, self_.endpoint_->Save());
     return {};
+  }
+
+  Result<> CheckConnected() {
+    if (!self_.link_.address()) return {};
+    const auto ports = checkpoint::Connecting(self_.process_.outside);
+    if (ports.empty()) return {};
+    return godwit::Fail(Code::kUnsupported,
+                        "a connection to port {} is being made, and its answer would not be heard",
+                        ports.front());
   }
 
   // Those to whom somebody outside may speak while it is away.
