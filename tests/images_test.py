@@ -68,7 +68,9 @@ class Images(unittest.TestCase):
         self.node.ok("suspend", instance)
         new = self.rows()[instance]
         self.assertNotEqual(old[1], new[1])
-        self.assertFalse(self.file_of(old[1]).exists())
+        # It may be that the new one refers to pages of the old one; then it is there, but as such.
+        harness.eventually(lambda: self.file_of(old[1]).exists() == (old[1] in new[0]),
+                           what="the end of what nobody needs")
         self.node.stop()
         return instance, copy, old, new
 
@@ -93,6 +95,7 @@ class Images(unittest.TestCase):
         self.assertEqual(len(key), 64)
         self.node.ok("resume", instance)
         self.assertEqual(self.rows(), {})
+        self.node.ok("rm", "one-of-many")  # or its next image might refer to this one
         self.assertEqual(self.node.stop(), 0)
         left = [path for path in pathlib.Path(self.node.data).rglob("*")
                 if path.is_file() and path.name.startswith("godwit.db")

@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import signal
+import sqlite3
 import time
 import unittest
 
@@ -133,8 +134,8 @@ class FaultPoints(unittest.TestCase, Leftovers):
     BY_HAND = {601: "spilled", 602: "spilled", 603: "spilled", 604: "spilled", 605: "frozen",
                606: "frozen"}
     NOT_FOR_KILLING = {203, 207}
-    # callback_test.py, prebake_test.py
-    TRIED_ELSEWHERE = {103, 501, 502, 503, 504, 505, 506}
+    # callback_test.py, prebake_test.py, bases_test.py and PowerCut
+    TRIED_ELSEWHERE = {103, 208, 209, 210, 501, 502, 503, 504, 505, 506}
 
     def test_every_point_is_tried(self):
         text = (harness.ROOT / "src" / "base" / "fault.h").read_text(encoding="utf-8")
@@ -243,6 +244,93 @@ class Reboot(unittest.TestCase, Leftovers):
                 self.assertGreater(slept, 12 - 0.002)
                 self.assertLess(slept, 14)
             self.check_nothing_is_left(node)
+
+
+@unittest.skipUnless(harness.FAULTS, "this build has no fault points (the dev preset has)")
+class PowerCut(unittest.TestCase, Leftovers):
+    """What the disk did not get of an image: as if its instance had run, and nothing else.
+
+    The node is killed before its row says that the image is synced; then the image is cut.
+    """
+
+    def killed_before_it_is_synced(self):
+        node = harness.Node(*PLAIN, "--blocked-after", "300ms").start(fault="209:kill")
+        self.addCleanup(node.close)
+        node.deploy("marks", handler="handler.sleep")
+        return node
+
+    @staticmethod
+    def query(node, sql):
+        database = sqlite3.connect(node.data / "godwit.db")
+        try:
+            return database.execute(sql).fetchall()
+        finally:
+            database.close()
+
+    def cut_image(self, node):
+        (image, synced), = self.query(node, "SELECT image, synced FROM instance")
+        self.assertEqual(synced, 0)
+        path = node.data / "blobs" / image[:2] / image[2:]
+        with open(path, "r+b") as file:
+            file.truncate(path.stat().st_size // 2)
+
+    @staticmethod
+    def boot_again(node):
+        node.wrap = (*OTHER_BOOT, "00000000-0000-4000-8000-000000000000", str(node.home / "id"))
+        node.start()
+
+    def test_an_event_call_is_run_again(self):
+        node = self.killed_before_it_is_synced()
+        call = node.submit("marks", {"name": "cut", "seconds": 2})
+        node.died()
+        self.cut_image(node)
+        self.boot_again(node)
+        self.assertIn("the power cut took instance", node.log())
+        record = node.result(call)
+        self.assertEqual((record["status"], record["attempt"]), ("SUCCEEDED", 2), record)
+        self.check_nothing_is_left(node)
+
+    def test_a_synchronous_call_has_failed(self):
+        node = self.killed_before_it_is_synced()
+        caller = node.later("invoke", "marks", '{"name":"cut","seconds":60}')
+        node.died()
+        self.assertEqual(caller.result(timeout=20).code, 13)
+        self.cut_image(node)
+        self.boot_again(node)
+        (call,), = self.query(node, "SELECT id FROM call")
+        self.assertEqual(node.result(call)["status"], "FAILED")
+        self.check_nothing_is_left(node)
+
+    def test_what_is_whole_comes_back(self):
+        node = self.killed_before_it_is_synced()
+        call = node.submit("marks", {"name": "whole", "seconds": 12})
+        node.died()
+        self.boot_again(node)
+        harness.eventually(lambda: self.query(node, "SELECT synced FROM instance") == [(1,)],
+                           what="the sync")
+        record = node.result(call)
+        self.assertEqual((record["status"], record["attempt"]), ("SUCCEEDED", 1), record)
+
+    def test_within_one_boot_it_is_no_power_cut(self):
+        node = self.killed_before_it_is_synced()
+        call = node.submit("marks", {"name": "cut", "seconds": 2})
+        node.died()
+        self.cut_image(node)
+        node.start()
+        record = node.result(call)
+        self.assertEqual((record["status"], record["attempt"]), ("FAILED", 1), record)
+        self.check_nothing_is_left(node)
+
+    def test_durable_suspend_waits_for_the_disk(self):
+        node = harness.Node(*PLAIN, "--blocked-after", "300ms", "--durable-suspend")
+        self.addCleanup(node.close)
+        node.start(fault="205:kill")
+        node.deploy("marks", handler="handler.sleep")
+        call = node.submit("marks", {"name": "durable", "seconds": 3})
+        node.died()
+        self.assertEqual(self.query(node, "SELECT synced FROM instance"), [(1,)])
+        node.start()
+        self.assertEqual(node.result(call)["attempt"], 1)
 
 
 if __name__ == "__main__":

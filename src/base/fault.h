@@ -15,6 +15,9 @@
   X(kImageStoreFull, 203, "storing the image finds no space")                              \
   X(kProcessGone, 204, "the process is gone, its image only staged")                       \
   X(kImageStored, 206, "the process is gone, its image stored, but not in the journal")    \
+  X(kBasesChosen, 208, "the process is gone, the bases of its image chosen, none written") \
+  X(kImageSynced, 209, "the image is synced, its row does not say so")                     \
+  X(kImageUnneeded, 210, "nobody needs an image any more, its file is still there")        \
   X(kSuspendJournalled, 205, "the suspension is durable, staging not tidied")              \
   X(kRestoreStarted, 301, "the image is staged for a restore, nothing runs")               \
   X(kRestored, 302, "the process runs again, the journal does not know yet")               \

@@ -6,12 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <condition_variable>
-#include <mutex>
-#include <optional>
 #include <utility>
 #include <vector>
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/try.h"
 #include "checkpoint/descent.h"
@@ -23,7 +21,6 @@ namespace {
 
 using Kind = ImageEntry::Kind;
 
-constexpr uint64_t kSmall = 16 << 20;      // bytes of pages that are opened as a whole
 constexpr size_t kMappedFrom = 256 << 10;  // bytes; smaller files are read, which is quicker
 
 // A file of CRIU's without a copy. Nobody else changes those.
@@ -95,287 +92,65 @@ class CriuFiles {
   std::vector<std::string_view> parts_;
 };
 
-// The rest of a blob's content, from a place on, chunk by chunk.
-class BlobPages final : public PageSource {
- public:
-  BlobPages(std::unique_ptr<storage::BlobReader> reader, uint64_t begin)
-      : reader_(std::move(reader)), begin_(begin) {}
-  Result<> Read(uint64_t offset, std::span<char> into) override {
-    return reader_->Read(begin_ + offset, into);
-  }
-
- private:
-  std::unique_ptr<storage::BlobReader> reader_;
-  uint64_t begin_;
+// Refers to what `bases` have of the files of pages, which become entries of that kind.
+struct Sharing {
+  PagePlan plan;
+  std::vector<PagePool> pools;  // of those in the plan
 };
 
-// The same of a small one, which is opened as a whole by one thread while another reads it.
-class OpenedPages final : public PageSource {
- public:
-  explicit OpenedPages(uint64_t size) : size_(size) { bytes_.reserve(size); }
-
-  Result<> Read(uint64_t offset, std::span<char> into) override {
-    if (into.size() > size_ || offset > size_ - into.size())
-      return Fail(Code::kCorrupt, "the image has {} bytes of pages only", size_);
-    std::unique_lock lock(mutex_);
-    grown_.wait(lock, [&] { return bytes_.size() >= offset + into.size() || end_; });
-    if (bytes_.size() < offset + into.size()) return std::unexpected(*end_);
-    bytes_.copy(into.data(), into.size(), offset);
-    return {};
+Sharing Share(storage::Blobs& blobs, std::span<const ImageBase> bases, const CriuFiles& criu,
+              std::vector<ImageEntry>& entries) {
+  std::vector<std::string_view> files;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (!HoldsPages(entries[i].name) || entries[i].bytes % kPage != 0) continue;
+    entries[i].kind = Kind::kPages;
+    files.push_back(criu.parts()[i]);
   }
-
-  void OpenAll(storage::Blobs& blobs, const storage::BlobId& id, std::string_view bond,
-               storage::BlobRange range) {
-    Result<> streamed = blobs.Stream(
-        id,
-        [&](std::string_view bytes) -> Result<> {
-          const std::lock_guard lock(mutex_);
-          bytes_.append(bytes);  // there is room for all, so nothing moves
-          grown_.notify_all();
-          return {};
-        },
-        bond, range);
-    const std::lock_guard lock(mutex_);
-    end_ = streamed ? Error(Code::kCorrupt, "the image is shorter than it was") : streamed.error();
-    grown_.notify_all();
+  std::vector<PagePool> pools;
+  std::vector<size_t> offered;
+  std::vector<bool> stays;
+  for (size_t i = 0; i < bases.size(); ++i) {
+    auto pool = ReadPool(blobs, bases[i]);
+    if (!pool) continue;  // as if it were not there: all that it has is written again
+    pools.push_back(*std::move(pool));
+    offered.push_back(i);
+    stays.push_back(bases[i].stays);
   }
-
- private:
-  const uint64_t size_;
-  std::mutex mutex_;
-  std::condition_variable grown_;
-  std::string bytes_;         // what is opened; guarded by mutex_
-  std::optional<Error> end_;  // of the opening: an error for who wants more
-};
-
-// Makes the entries of a manifest out of the contents behind it.
-class Unpacker {
- public:
-  static Result<Unpacker> Begin(const ImagePlaces& places, uint32_t uid, const Manifest& manifest) {
-    GODWIT_TRY(Descent staging, Descent::Begin(places.criu, places.criu));
-    GODWIT_TRY(TreeWriter tree, TreeWriter::Begin(places.temporary, uid, manifest.entries));
-    return Unpacker(std::move(staging), std::move(tree), manifest);
+  Sharing sharing{PlanPages(blobs, files, pools, stays), {}};
+  std::vector<ImageEntry> named;
+  for (size_t& base : sharing.plan.bases) {
+    sharing.pools.push_back(std::move(pools[base]));
+    base = offered[base];
+    named.push_back({.kind = Kind::kBase,
+                     .name = bases[base].id.hex,
+                     .bytes = sharing.pools.back().begin,
+                     .pages = sharing.pools.back().pages});
   }
-
-  // The entries up to `end` come next; those without content are made.
-  Result<> Expect(size_t end) {
-    end_ = end;
-    return Advance();
+  size_t file = 0;
+  for (ImageEntry& entry : entries) {
+    if (entry.kind != Kind::kPages) continue;
+    entry.pages = sharing.plan.own[file];
+    entry.runs = std::move(sharing.plan.runs[file++]);
   }
-
-  Result<> Take(std::string_view bytes) {
-    while (!bytes.empty()) {
-      if (left_ == 0)
-        return Fail(Code::kCorrupt, "the image has more bytes than its manifest says");
-      const std::string_view piece = bytes.substr(0, left_);
-      GODWIT_TRY(Write(piece));
-      bytes.remove_prefix(piece.size());
-      left_ -= piece.size();
-      if (left_ == 0) GODWIT_TRY(Advance());
-    }
-    return {};
-  }
-
-  // Makes the next entry, a file of CRIU's, of its size and without content, and opens it.
-  Result<Fd> MakeEmpty() {
-    const ImageEntry& entry = manifest_->entries[next_++];
-    GODWIT_TRY(Fd file, staging_.Open(entry.name, O_WRONLY | O_CREAT | O_TRUNC, 0600));
-    if (::ftruncate(file.get(), static_cast<off_t>(entry.bytes)) != 0)
-      return FailErrno(errno, "cannot make '{}'", staging_.Where(entry.name));
-    return file;
-  }
-
-  Result<> End() {
-    if (left_ != 0 || next_ != manifest_->entries.size())
-      return Fail(Code::kCorrupt, "the image ends before its manifest says");
-    return tree_.Finish();
-  }
-
- private:
-  Unpacker(Descent staging, TreeWriter tree, const Manifest& manifest)
-      : staging_(std::move(staging)), tree_(std::move(tree)), manifest_(&manifest) {}
-
-  // Goes on to the next entry that has content; those without any are made on the way.
-  Result<> Advance() {
-    while (left_ == 0 && next_ < end_) {
-      const ImageEntry& entry = manifest_->entries[next_++];
-      GODWIT_TRY(tree_.Add(entry));
-      if (entry.kind == Kind::kCriu) {
-        GODWIT_TRY(file_, staging_.Open(entry.name, O_WRONLY | O_CREAT | O_TRUNC, 0600));
-      }
-      left_ = entry.Stored();
-    }
-    return {};
-  }
-
-  Result<> Write(std::string_view bytes) {
-    const ImageEntry& entry = manifest_->entries[next_ - 1];
-    if (entry.kind != Kind::kCriu) return tree_.Write(bytes);
-    return WriteAll(file_.get(), bytes).Within("cannot write '{}'", staging_.Where(entry.name));
-  }
-
-  Descent staging_;
-  TreeWriter tree_;
-  const Manifest* manifest_;
-  Fd file_;
-  size_t next_ = 0;  // entries begun
-  size_t end_ = 0;   // of those that are expected
-  uint64_t left_ = 0;
-};
-
-// One image on its way back.
-class Fetch {
- public:
-  Fetch(storage::Blobs& blobs, const storage::BlobId& id, const ImagePlaces& places,
-        std::string_view bond)
-      : blobs_(blobs), id_(id), places_(places), bond_(bond) {}
-
-  Result<FetchedImage> Run(uint32_t uid, bool late) {
-    GODWIT_TRY(ReadManifest());
-    GODWIT_TRY(Unpacker unpacker, Unpacker::Begin(places_, uid, manifest_));
-    FetchedImage image;
-    size_t done = 0;
-    if (const size_t first = late ? FirstPages() : 0; first > 0) {
-      GODWIT_TRY(Unpack(unpacker, 0, first));
-      done = first;
-      GODWIT_TRY(image.late, FindLateMemory(places_.criu));
-      const size_t left_out = image.late ? Find(image.late->pages) : 0;
-      if (left_out < first) image.late.reset();
-      if (image.late) {
-        GODWIT_TRY(Unpack(unpacker, first, left_out));
-        GODWIT_TRY(CheckRanges(*image.late, manifest_.entries[left_out].bytes));
-        GODWIT_TRY(Fd file, unpacker.MakeEmpty());
-        GODWIT_TRY(CheckNeeded(image.late->needed, manifest_.entries[left_out].bytes));
-        image.put_needed = [file = std::make_shared<Fd>(std::move(file)),
-                            needed = image.late->needed, &blobs = blobs_, id = id_,
-                            bond = std::string(bond_), begin = places_of_[left_out]] {
-          return PutNeeded(*file, needed, begin, blobs, id, bond);
-        };
-        SetSource(image, left_out);
-        done = left_out + 1;
-      }
-    }
-    GODWIT_TRY(Unpack(unpacker, done, manifest_.entries.size()));
-    GODWIT_TRY(unpacker.End());
-    image.facts = std::move(manifest_.facts);
-    return image;
-  }
-
- private:
-  Result<> ReadManifest() {
-    GODWIT_TRY(reader_, blobs_.OpenReader(id_, bond_));
-    if (reader_->size() < kManifestHead)
-      return Fail(Code::kCorrupt, "the image ends before its manifest does");
-    std::string head(kManifestHead, '\0');
-    GODWIT_TRY(reader_->Read(0, head));
-    GODWIT_TRY(const uint64_t bytes, ManifestBytes(head));
-    if (bytes > reader_->size())
-      return Fail(Code::kCorrupt, "the image ends before its manifest does");
-    head.resize(bytes);
-    GODWIT_TRY(reader_->Read(0, head));
-    GODWIT_TRY(manifest_, ParseManifest(head));
-    uint64_t place = bytes;
-    for (const ImageEntry& entry : manifest_.entries) {
-      places_of_.push_back(place);
-      place += entry.Stored();
-    }
-    places_of_.push_back(place);
-    if (place == reader_->size()) return {};
-    return Fail(Code::kCorrupt, "the image has {} bytes, and its manifest says {}", reader_->size(),
-                place);
-  }
-
-  static Result<> CheckNeeded(const std::vector<Extent>& needed, uint64_t bytes) {
-    for (const Extent& extent : needed) {
-      if (extent.bytes > bytes || extent.at > bytes - extent.bytes)
-        return Fail(Code::kCorrupt, "the image's map of pages leads beyond them");
-    }
-    return {};
-  }
-
-  static Result<> PutNeeded(const Fd& file, const std::vector<Extent>& needed, uint64_t begin,
-                            storage::Blobs& blobs, const storage::BlobId& id,
-                            std::string_view bond) {
-    for (const Extent& extent : needed) {
-      uint64_t at = extent.at;
-      const auto write = [&](std::string_view bytes) {
-        const uint64_t here = std::exchange(at, at + bytes.size());
-        return WriteAt(file.get(), here, bytes);
-      };
-      GODWIT_TRY(
-          blobs.Stream(id, write, bond, {begin + extent.at, begin + extent.at + extent.bytes}));
-    }
-    return {};
-  }
-
-  void SetSource(FetchedImage& image, size_t entry) {
-    const storage::BlobRange range = {places_of_[entry], places_of_[entry + 1]};
-    if (range.to - range.from > kSmall) {
-      image.source = std::make_shared<BlobPages>(std::move(reader_), range.from);
-      return;
-    }
-    const auto opened = std::make_shared<OpenedPages>(range.to - range.from);
-    image.source = opened;
-    image.open_all = [opened, &blobs = blobs_, id = id_, bond = std::string(bond_), range] {
-      opened->OpenAll(blobs, id, bond, range);
-    };
-  }
-
-  Result<> Unpack(Unpacker& unpacker, size_t from, size_t to) {
-    GODWIT_TRY(unpacker.Expect(to));
-    if (places_of_[from] == places_of_[to]) return {};
-    return blobs_.Stream(id_, [&](std::string_view bytes) { return unpacker.Take(bytes); }, bond_,
-                         {places_of_[from], places_of_[to]});
-  }
-
-  // Of those that hold pages, if all the rest of CRIU's stands before them; else 0.
-  size_t FirstPages() const {
-    const auto& entries = manifest_.entries;
-    const auto pages = [](const ImageEntry& entry) {
-      return entry.kind == Kind::kCriu && HoldsPages(entry.name);
-    };
-    const auto first = std::ranges::find_if(entries, pages);
-    const auto rest = std::find_if(first, entries.end(), [&](const ImageEntry& entry) {
-      return entry.kind == Kind::kCriu && !pages(entry);
-    });
-    if (first == entries.end() || rest != entries.end()) return 0;
-    return static_cast<size_t>(first - entries.begin());
-  }
-
-  size_t Find(const std::string& name) const {
-    const auto found = std::ranges::find_if(manifest_.entries, [&](const ImageEntry& entry) {
-      return entry.kind == Kind::kCriu && entry.name == name;
-    });
-    return found == manifest_.entries.end()
-               ? 0
-               : static_cast<size_t>(found - manifest_.entries.begin());
-  }
-
-  static Result<> CheckRanges(const LateMemory& memory, uint64_t bytes) {
-    for (const PageRange& range : memory.late) {
-      if (range.bytes > bytes || range.offset > bytes - range.bytes)
-        return Fail(Code::kCorrupt, "the image's map of pages leads beyond them");
-    }
-    return {};
-  }
-
-  storage::Blobs& blobs_;
-  const storage::BlobId& id_;
-  const ImagePlaces& places_;
-  std::string_view bond_;
-  std::unique_ptr<storage::BlobReader> reader_;
-  Manifest manifest_;
-  std::vector<uint64_t> places_of_;  // of each entry's content in the blob, and the end
-};
+  if (!files.empty()) entries.push_back({.kind = Kind::kSums, .bytes = sharing.plan.sums.size()});
+  entries.insert(entries.begin(), named.begin(), named.end());
+  return sharing;
+}
 
 }  // namespace
 
-Result<StoredImage> StoreImage(storage::Blobs& blobs, const ImagePlaces& places, std::string facts,
-                               storage::PutOptions options) {
+Result<StoredImage> StoreImage(storage::Blobs& blobs, const ImagePlaces& places,
+                               const FactsOfImage& facts, storage::PutOptions options,
+                               std::span<const ImageBase> bases) {
   Manifest manifest;
-  manifest.facts = std::move(facts);
   CriuFiles criu;
   GODWIT_TRY(criu.Read(places.criu, manifest.entries));
+  Sharing sharing = Share(blobs, bases, criu, manifest.entries);
+  StoredImage stored;
+  stored.bases = sharing.plan.bases;
+  stored.own_bytes = sharing.plan.sums.size() / kSumBytes * kPage;
+  manifest.facts = facts(stored.bases);
+  const size_t criu_entries = manifest.entries.size();
   GODWIT_TRY(ListTree(places.temporary, manifest.entries).Within("cannot look at /tmp"));
   const std::string head = FormatManifest(manifest);
   // What could not be read back would be found out when it is too late.
@@ -385,16 +160,23 @@ Result<StoredImage> StoreImage(storage::Blobs& blobs, const ImagePlaces& places,
   GODWIT_TRY(TreeReader files, TreeReader::Begin(places.temporary, manifest.entries));
   storage::Tail tail(files.bytes(), [&](std::span<char> into) { return files.Read(into); });
   std::vector<std::string_view> parts = {head};
-  parts.insert(parts.end(), criu.parts().begin(), criu.parts().end());
-  GODWIT_TRY(storage::BlobId id, blobs.PutUnique(parts, tail, options));
-  GODWIT_TRY(const uint64_t bytes, blobs.StoredSize(id));
-  return StoredImage{std::move(id), bytes};
+  auto part = criu.parts().begin();
+  for (size_t i = 0; i < criu_entries; ++i) {
+    const Kind kind = manifest.entries[i].kind;
+    if (kind == Kind::kCriu) parts.push_back(*part);
+    if (kind == Kind::kCriu || kind == Kind::kPages) ++part;
+  }
+  parts.insert(parts.end(), sharing.plan.pool.begin(), sharing.plan.pool.end());
+  parts.push_back(sharing.plan.sums);
+  GODWIT_FAULT(kBasesChosen);
+  GODWIT_TRY(stored.id, blobs.PutUnique(parts, tail, options));
+  GODWIT_TRY(stored.bytes, blobs.StoredSize(stored.id));
+  return stored;
 }
 
-Result<FetchedImage> FetchImage(storage::Blobs& blobs, const storage::BlobId& id,
-                                const ImagePlaces& places, uint32_t uid, std::string_view bond,
-                                bool late) {
-  return Fetch(blobs, id, places, bond).Run(uid, late);
+Result<StoredImage> StoreImage(storage::Blobs& blobs, const ImagePlaces& places, std::string facts,
+                               storage::PutOptions options) {
+  return StoreImage(blobs, places, [&](const auto&) { return facts; }, options, {});
 }
 
 }  // namespace godwit::checkpoint

@@ -2,6 +2,8 @@
 
 // A put-away instance as one sealed blob: manifest, CRIU's files, the content of its /tmp.
 //
+// Pages that other images have already (bases) are left there and referred to, always where they
+// are: no base is read by way of another, and each is needed for as long as the image is.
 // Storing reads CRIU's memory where it lies (mapped, no copy) and the tree of /tmp file by file
 // (tree.h); fetching writes them back. An image is never equal to another, so its blob has a name
 // of its own instead of a hash. Threads: the pool. Failure: kNoSpace with nothing left behind;
@@ -12,12 +14,15 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "checkpoint/descent.h"  // EmptyDirectory
 #include "checkpoint/late_memory.h"
+#include "checkpoint/page_plan.h"  // ImageBase
 #include "checkpoint/page_source.h"
 #include "storage/blobs.h"
 
@@ -30,9 +35,19 @@ struct ImagePlaces {
 
 struct StoredImage {
   storage::BlobId id;
-  uint64_t bytes = 0;  // on disk
+  uint64_t bytes = 0;         // on disk
+  uint64_t own_bytes = 0;     // of pages that are in no base
+  std::vector<size_t> bases;  // of those that were offered: what it refers to
 };
 
+// What the image says of itself, when it is known which of the bases it refers to.
+using FactsOfImage = std::function<std::string(const std::vector<size_t>& bases)>;
+
+// `bases`: those to be preferred first. One that cannot be read is left out.
+Result<StoredImage> StoreImage(storage::Blobs& blobs, const ImagePlaces& places,
+                               const FactsOfImage& facts, storage::PutOptions options,
+                               std::span<const ImageBase> bases);
+// A whole one.
 Result<StoredImage> StoreImage(storage::Blobs& blobs, const ImagePlaces& places, std::string facts,
                                storage::PutOptions options);
 
@@ -45,15 +60,16 @@ struct FetchedImage {
   // Puts what is needed into the file of pages, which has its size already; on the pool, while the
   // blobs live and before CRIU makes processes. Empty, if it is there.
   std::function<Result<>()> put_needed;
-  // Of a small image: opens all of `source` at once, side by side with whoever reads it already; on
-  // another thread of the pool, while the blobs and `source` live. Else empty.
+  // Of what is small: opens all of `source` at once, side by side with whoever reads it already; on
+  // another thread of the pool, while the blobs (and their names) and `source` live. Else empty.
   std::function<void()> open_all;
 };
 
 // Puts the files back. /tmp must be empty; what is in it is given to `uid`. If `late`, memory that
-// can come late may be left out. `bond` is that of the options it was stored with.
+// can come late may be left out. `bond` is that of the options it was stored with, `bases` are
+// those that it refers to, in any order.
 Result<FetchedImage> FetchImage(storage::Blobs& blobs, const storage::BlobId& id,
                                 const ImagePlaces& places, uint32_t uid, std::string_view bond,
-                                bool late);
+                                bool late, std::span<const ImageBase> bases = {});
 
 }  // namespace godwit::checkpoint

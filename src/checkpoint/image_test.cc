@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <thread>
 
@@ -175,6 +177,7 @@ TEST_F(ImageTest, LargeFilesComeBackInOrder) {
 }
 
 TEST_F(ImageTest, KindsModesTimesAndHardLinksComeBack) {
+  Put("/criu/pages-1.img", std::string(3 * kPage, 'p'));  // which is passed over, but counts
   fs::create_directories(home_ + "/tmp/d/empty");
   Put("/tmp/d/set", "x");
   ASSERT_EQ(::chmod((home_ + "/tmp/d/set").c_str(), 06751), 0);
@@ -293,6 +296,102 @@ TEST_F(ImageTest, AFileThatChangesWhileItIsReadIsRefused) {
     EXPECT_EQ(read.error().code(), Code::kBusy);
     EXPECT_THAT(read.error().reason(), testing::HasSubstr("'/tmp/file'"));
   }
+}
+
+// Pages like no others; the same number gives the same ones.
+std::string SomePages(unsigned number, size_t pages) {
+  std::mt19937_64 random(number);
+  std::string bytes(pages * kPage, '\0');
+  for (size_t i = 0; i < bytes.size(); i += 8) {
+    const uint64_t word = random();
+    std::memcpy(bytes.data() + i, &word, 8);
+  }
+  return bytes;
+}
+
+// An instance with an image, and its next one on top of it.
+class SharedImageTest : public ImageTest {
+ protected:
+  SharedImageTest() {
+    pages_ = SomePages(1, 500) + std::string(100 * kPage, '\0') + SomePages(2, 400);
+    Put("/criu/pages-1.img", pages_);
+    Put("/criu/core-100.img", "core");
+    base_ = *Store();
+    for (const size_t at : {size_t{20}, size_t{21}, size_t{550}, size_t{999}})
+      pages_.replace(at * kPage, kPage, SomePages(static_cast<unsigned>(100 + at), 1));
+    Put("/criu/pages-1.img", pages_);
+    next_ = *StoreOn({{base_.id, ""}});
+  }
+  Result<StoredImage> StoreOn(const std::vector<ImageBase>& bases) {
+    return StoreImage(
+        *blobs_, From(), [](const auto&) { return std::string("{}"); },
+        {Durability::kCached, storage::Packing::kFast}, bases);
+  }
+  Result<FetchedImage> FetchOn(const StoredImage& stored, const std::vector<ImageBase>& bases) {
+    return FetchImage(*blobs_, stored.id, To(), ::getuid(), "", false, bases);
+  }
+  std::string PathOf(const storage::BlobId& id) const {
+    return home_ + "/store/blobs/" + id.hex.substr(0, 2) + "/" + id.hex.substr(2);
+  }
+
+  std::string pages_;
+  StoredImage base_;
+  StoredImage next_;
+};
+
+TEST_F(SharedImageTest, OnlyWhatChangedIsStoredAndAllComesBack) {
+  EXPECT_THAT(next_.bases, testing::ElementsAre(0));
+  EXPECT_EQ(next_.own_bytes, 4 * kPage);
+  EXPECT_LT(next_.bytes, 6 * kPage);
+  const auto image = FetchOn(next_, {{base_.id, ""}});
+  ASSERT_TRUE(image.has_value()) << image.error().ToString();
+  EXPECT_TRUE(Get("/criu2/pages-1.img") == pages_);
+  EXPECT_EQ(Get("/criu2/core-100.img"), "core");
+}
+
+TEST_F(SharedImageTest, AThirdOneRefersToBothDirectly) {
+  for (size_t at = 0; at < 100; ++at)
+    pages_.replace(at * kPage, kPage, SomePages(static_cast<unsigned>(5000 + at), 1));
+  Put("/criu/pages-1.img", pages_);
+  const StoredImage second = *StoreOn({{base_.id, ""}});
+  pages_ += SomePages(9, 20);
+  Put("/criu/pages-1.img", pages_);
+  const auto third = StoreOn({{base_.id, ""}, {second.id, ""}});
+  ASSERT_TRUE(third.has_value()) << third.error().ToString();
+  EXPECT_THAT(third->bases, testing::ElementsAre(0, 1));
+  EXPECT_EQ(third->own_bytes, 20 * kPage);
+  const auto image = FetchOn(*third, {{second.id, ""}, {base_.id, ""}});
+  ASSERT_TRUE(image.has_value()) << image.error().ToString();
+  EXPECT_TRUE(Get("/criu2/pages-1.img") == pages_);
+}
+
+TEST_F(SharedImageTest, WithoutItsBaseItIsRefused) {
+  EXPECT_EQ(FetchOn(next_, {}).error().code(), Code::kCorrupt);
+  ASSERT_TRUE(blobs_->Remove(base_.id).has_value());
+  const auto image = FetchOn(next_, {{base_.id, ""}});
+  ASSERT_FALSE(image.has_value());
+  EXPECT_EQ(image.error().code(), Code::kNotFound);
+  EXPECT_THAT(image.error().ToString(), testing::HasSubstr(base_.id.hex));
+  EXPECT_THAT(StoreOn({{base_.id, ""}})->bases, testing::IsEmpty()) << "a whole one instead";
+}
+
+TEST_F(SharedImageTest, ADamagedBaseIsNamed) {
+  std::fstream file(PathOf(base_.id), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(1'000'000);
+  file.put('!').put('?');
+  file.close();
+  const auto image = FetchOn(next_, {{base_.id, ""}});
+  ASSERT_FALSE(image.has_value());
+  EXPECT_EQ(image.error().code(), Code::kCorrupt);
+  EXPECT_THAT(image.error().ToString(), testing::HasSubstr(base_.id.hex));
+}
+
+TEST_F(SharedImageTest, AnotherImageInThePlaceOfTheBaseIsRefused) {
+  Put("/criu/pages-1.img", SomePages(7, 1000));
+  const StoredImage other = *Store();
+  fs::copy_file(PathOf(other.id), PathOf(base_.id), fs::copy_options::overwrite_existing);
+  EXPECT_EQ(FetchOn(next_, {{base_.id, ""}}).error().code(), Code::kCorrupt);
+  EXPECT_EQ(FetchOn(next_, {{other.id, ""}}).error().code(), Code::kCorrupt);
 }
 
 }  // namespace

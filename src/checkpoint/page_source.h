@@ -10,10 +10,9 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "checkpoint/page_runs.h"  // kPage
 
 namespace godwit::checkpoint {
-
-inline constexpr uint64_t kPage = 4096;
 
 class PageSource {
  public:

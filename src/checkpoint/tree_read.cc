@@ -152,7 +152,7 @@ Result<TreeReader> TreeReader::Begin(const std::string& top,
 uint64_t TreeReader::bytes() const {
   uint64_t sum = 0;
   for (const ImageEntry& entry : *entries_) {
-    if (entry.kind != Kind::kCriu) sum += entry.Stored();
+    if (entry.kind == Kind::kFile || entry.kind == Kind::kSparse) sum += entry.Stored();
   }
   return sum;
 }

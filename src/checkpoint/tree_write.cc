@@ -52,6 +52,9 @@ Result<> TreeWriter::Add(const ImageEntry& entry) {
 Result<> TreeWriter::Make(const ImageEntry& entry) {
   switch (entry.kind) {
     case Kind::kCriu:
+    case Kind::kPages:
+    case Kind::kBase:
+    case Kind::kSums:
       return {};  // is not of the tree
     case Kind::kFile:
     case Kind::kSparse:

@@ -27,6 +27,7 @@ struct NodeConfig {
   Nanos freeze_after = std::chrono::seconds(1);
   Nanos idle_after = std::chrono::seconds(10);
   bool keep_awake = false;
+  bool durable_suspend = false;
   uint64_t memory_budget = 0;  // bytes; 0: no limit
   int64_t max_instances = 1000;
   int64_t max_queue = 1000;

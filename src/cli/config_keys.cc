@@ -120,7 +120,7 @@ Result<> SetAccount(std::string& member, const std::string& text) {
   return {};
 }
 
-const std::array<ConfigKey, 21> kKeys = {{
+const std::array<ConfigKey, 22> kKeys = {{
     {"data", Kind::kText, "DIR", "/var/lib/godwit", "/srv/godwit",
      "The folder that holds everything: functions, images, the journal and the node's key. One "
      "node "
@@ -149,6 +149,10 @@ const std::array<ConfigKey, 21> kKeys = {{
     {"keep_awake", Kind::kSwitch, "", "false", "true",
      "Put nothing away by itself; `godwit suspend` still does.",
      [](NodeConfig& c, const std::string& t) { return SetSwitch(c.keep_awake, t); }},
+    {"durable_suspend", Kind::kSwitch, "", "false", "true",
+     "Tell that a call is put away only when its image would survive a power cut. Otherwise it is "
+     "told when the image would survive the node, and the disk has it a moment later.",
+     [](NodeConfig& c, const std::string& t) { return SetSwitch(c.durable_suspend, t); }},
     {"memory_budget", Kind::kText, "SIZE", "0", "256M",
      "How much memory all instances together may hold, with K, M, G or nothing behind the number; "
      "0 "

@@ -51,11 +51,13 @@ Result<> Bakery::Start(const std::vector<Function>& functions) {
     });
     const bool fits = function != functions.end() && Wants(*function) &&
                       one.depends == Dependencies(function->spec, work_.settings);
+    const ImageShelf::Held held = work_.images->Own({one.facts, one.image, one.image_bytes});
     if (fits) {
       auto ready = std::make_shared<const Template>(std::move(one));
       Entry entry;
       entry.function = *function;
       entry.ready = std::move(ready);
+      entry.image = held;
       entries_[function->spec.name] = std::move(entry);
       continue;
     }
@@ -63,8 +65,7 @@ Result<> Bakery::Start(const std::vector<Function>& functions) {
     const storage::BlobId image = one.image;
     GODWIT_TRY(work_.journal.WriteNow(
         [&](storage::Database& database) { return DropTemplate(database, name, image); }));
-    if (const auto removed = work_.blobs.Remove(image); !removed)
-      work_.log.Warning("{}", removed.error().ToString());
+    held->Drop();
   }
   return {};
 }
@@ -144,7 +145,7 @@ void Bakery::Deployed(const Function& function) {
 void Bakery::Deleted(const std::string& function) {
   const auto found = entries_.find(function);
   if (found == entries_.end()) return;
-  if (found->second.ready) Forget(std::move(found->second.ready));
+  Forget(found->second);
   entries_.erase(found);
   if (baker_ && baker_->function().spec.name == function)
     baker_->Stop("replaced", Error(Code::kConflict, "the function was changed"));
@@ -169,8 +170,7 @@ void Bakery::Spoiled(const Template& source, const std::string& why) {
   work_.log.Warning("a clone of '{}' did not start, its template is dropped: {}", source.function(),
                     why);
   Failed(found->second, why);
-  Forget(std::move(found->second.ready));
-  found->second.ready.reset();
+  Forget(found->second);
 }
 
 void Bakery::Failed(Entry& entry, const std::string& why) {
@@ -206,9 +206,10 @@ asio::awaitable<void> Bakery::Bake(Function function) {
     Failed(found->second, made.error().reason());
     co_return;
   }
-  auto ready = std::make_shared<const Template>(*std::move(made));
+  auto ready = std::make_shared<const Template>(std::move(made->first));
+  ImageShelf::Held image = std::move(made->second);
   if (!wanted && !closing_) {
-    co_await Remove(std::move(ready));
+    co_await Remove(std::move(ready), std::move(image));
     co_return;
   }
   if (!wanted) co_return;  // the next start of the node finds it
@@ -217,17 +218,18 @@ asio::awaitable<void> Bakery::Bake(Function function) {
   if (!warm || found == entries_.end() ||
       found->second.function.revision_id != function.revision_id) {
     if (!warm && found != entries_.end()) Failed(found->second, warm.error().ToString());
-    co_await Remove(std::move(ready));
+    co_await Remove(std::move(ready), std::move(image));
     co_return;
   }
   Entry& entry = found->second;
   entry.ready = std::move(ready);
+  entry.image = std::move(image);
   entry.obstacle.clear();
   NoteStart(function.spec.name);
   work_.log.Debug("'{}' has a template of {} bytes", function.spec.name, entry.ready->image_bytes);
 }
 
-asio::awaitable<Result<Template>> Bakery::BakeOne(const Function& function) {
+asio::awaitable<Result<Bakery::Made>> Bakery::BakeOne(const Function& function) {
   const std::string depends =
       co_await Offload(work_.pool, [&] { return Dependencies(function.spec, work_.settings); });
   asked_ = ended_ = false;
@@ -236,23 +238,24 @@ asio::awaitable<Result<Template>> Bakery::BakeOne(const Function& function) {
                                       Beginning{true, depends, nullptr});
   baker_->Start();
   while (!asked_ && !ended_) co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
-  Result<KeptInstance> kept = co_await PutBakerAway();
+  auto away = co_await PutBakerAway();
   baker_->Stop("is a template now", Error(Code::kClosing, "it has done its work"));
   co_await baker_->Close();
   baker_.reset();
-  if (!kept) co_return std::unexpected(std::move(kept).error());
+  if (!away) co_return std::unexpected(std::move(away).error());
   GODWIT_FAULT(kTemplateKept);
+  auto& [kept, image] = *away;
   Template made;
-  made.facts_text = FactsToJson(kept->facts);
-  made.facts = std::move(kept->facts);
-  made.image = std::move(kept->image);
-  made.image_bytes = kept->image_bytes;
+  made.facts_text = FactsToJson(kept.facts);
+  made.facts = std::move(kept.facts);
+  made.image = std::move(kept.image);
+  made.image_bytes = kept.image_bytes;
   made.depends = depends;
   made.made = made.facts.wall;
-  co_return made;
+  co_return Made(std::move(made), std::move(image));
 }
 
-asio::awaitable<Result<KeptInstance>> Bakery::PutBakerAway() {
+asio::awaitable<Result<std::pair<KeptInstance, ImageShelf::Held>>> Bakery::PutBakerAway() {
   if (ended_) {
     const auto& failed = baker_->failed_start();
     co_return Fail(
@@ -282,12 +285,16 @@ asio::awaitable<Result<KeptInstance>> Bakery::PutBakerAway() {
   co_return baker_->GiveImage();
 }
 
-void Bakery::Forget(std::shared_ptr<const Template> source) {
-  static_cast<void>(gate_.Spawn(Remove(std::move(source))));
+void Bakery::Forget(Entry& entry) {
+  if (!entry.ready) return;
+  static_cast<void>(gate_.Spawn(Remove(std::move(entry.ready), std::move(entry.image))));
+  entry.ready.reset();
 }
 
-// The row first: an image without one is a leftover, which the next start removes.
-asio::awaitable<void> Bakery::Remove(std::shared_ptr<const Template> source) {
+// The row first: an image without one is a leftover, which the next start removes, unless instances
+// that are put away refer to it.
+asio::awaitable<void> Bakery::Remove(std::shared_ptr<const Template> source,
+                                     ImageShelf::Held image) {
   co_await asio::this_coro::throw_if_cancelled(false);
   const Result<> dropped = co_await work_.journal.Write([&](storage::Database& database) {
     return DropTemplate(database, source->function(), source->image);
@@ -299,8 +306,9 @@ asio::awaitable<void> Bakery::Remove(std::shared_ptr<const Template> source) {
   GODWIT_FAULT(kTemplateDropped);
   co_await Offload(work_.pool, [&] {
     cache_.Drop(source->image);
-    return work_.blobs.Remove(source->image).has_value();
+    return 0;
   });
+  image->Drop();
 }
 
 Result<checkpoint::FetchedImage> Bakery::Place(const Template& source,

@@ -16,9 +16,11 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/gate.h"
+#include "functions/image_shelf.h"
 #include "functions/instance.h"
 #include "functions/template.h"
 #include "functions/template_cache.h"
@@ -81,6 +83,7 @@ class Bakery final : public Owner {
   struct Entry {
     Function function;
     std::shared_ptr<const Template> ready;
+    ImageShelf::Held image;  // of `ready`
     bool wanted = false;
     std::string obstacle;  // why the last attempt came to nothing
     int failures = 0;      // in a row
@@ -93,13 +96,15 @@ class Bakery final : public Owner {
 
   bool Wants(const Function& function) const;
   boost::asio::awaitable<void> Bake(Function function);
-  boost::asio::awaitable<Result<Template>> BakeOne(const Function& function);
-  boost::asio::awaitable<Result<KeptInstance>> PutBakerAway();
+  using Made = std::pair<Template, ImageShelf::Held>;
+  boost::asio::awaitable<Result<Made>> BakeOne(const Function& function);
+  boost::asio::awaitable<Result<std::pair<KeptInstance, ImageShelf::Held>>> PutBakerAway();
   void Failed(Entry& entry, const std::string& why);
   void NoteStart(const std::string& function);
   void KeepSpares(SteadyTime now);
-  void Forget(std::shared_ptr<const Template> source);
-  boost::asio::awaitable<void> Remove(std::shared_ptr<const Template> source);
+  void Forget(Entry& entry);
+  boost::asio::awaitable<void> Remove(std::shared_ptr<const Template> source,
+                                      ImageShelf::Held image);
 
   Workplace& work_;
   Calm calm_;

@@ -295,6 +295,16 @@ std::string FactsToJson(const InstanceFacts& facts) {
                       {"wall_ns", facts.wall.since_epoch.count()},
                       {"boot", facts.boot},
                       {"awake_ns", facts.awake.count()}};
+  if (!facts.bases.empty()) {
+    json::array bases;
+    for (const BaseFacts& base : facts.bases) {
+      bases.push_back(json::object{{"image", base.image.hex},
+                                   {"image_key", base.image_key},
+                                   {"instance", base.instance.text},
+                                   {"sequence", static_cast<int64_t>(base.sequence)}});
+    }
+    object["bases"] = std::move(bases);
+  }
   if (facts.address) object["address"] = facts.address.ToString();
   if (facts.deadline) object["deadline_ns"] = facts.deadline->count();
   if (facts.call) {
@@ -325,6 +335,13 @@ Result<InstanceFacts> FactsFromJson(std::string_view text) {
   }
   reader.Read("sequence", facts.sequence);
   reader.Read("image_key", facts.image_key);
+  reader.ForEach("bases", [&](const Reader& item) {
+    BaseFacts& base = facts.bases.emplace_back();
+    item.Read("image", base.image.hex);
+    item.Read("image_key", base.image_key);
+    item.Read("instance", base.instance.text);
+    item.Read("sequence", base.sequence);
+  });
   if (const auto* function = reader.Find("function"))
     facts.function = std::make_shared<const Function>(ReadFunction(Reader(*function)));
   reader.Read("uid", facts.uid);

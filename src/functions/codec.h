@@ -14,17 +14,28 @@
 #include "functions/model.h"
 #include "functions/runtime_port.h"
 #include "network/waiting_room.h"
+#include "storage/blobs.h"
 
 namespace godwit::functions {
 
 std::string FunctionToJson(const Function& function);
 Result<Function> FunctionFromJson(std::string_view text);
 
+// An image whose pages another image of the same function refers to, and what opens it.
+struct BaseFacts {
+  storage::BlobId image;
+  std::string image_key;
+  InstanceId instance;
+  uint64_t sequence = 0;
+  bool operator==(const BaseFacts&) const = default;
+};
+
 // All that is needed to bring a suspended instance back, beside its image.
 struct InstanceFacts {
   InstanceId instance;
-  uint64_t sequence = 0;  // of this suspension among the instance's, from 1
-  std::string image_key;  // of its image alone: see image_bond.h
+  uint64_t sequence = 0;         // of this suspension among the instance's, from 1
+  std::string image_key;         // of its image alone: see image_bond.h
+  std::vector<BaseFacts> bases;  // of its image
   // Never null. One object for all that were read together and have the same.
   std::shared_ptr<const Function> function = std::make_shared<const Function>();
   uint32_t uid = 0;

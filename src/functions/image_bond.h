@@ -7,8 +7,10 @@
 // image opens for one row. Threads: any. Failure: none; opening an image with another's bond is
 // kCorrupt.
 #include <string>
+#include <vector>
 
 #include "base/entropy.h"
+#include "checkpoint/page_plan.h"  // ImageBase
 #include "functions/codec.h"
 
 namespace godwit::functions {
@@ -17,5 +19,9 @@ namespace godwit::functions {
 std::string NewImageKey(Entropy& entropy);
 // For PutOptions and FetchImage(); empty for an image of before there were bonds.
 std::string BondOf(const InstanceFacts& facts);
+// The same of an image that one of `function` refers to.
+std::string BondOf(const BaseFacts& base, const Function& function);
+// Of all that an image refers to, for FetchImage().
+std::vector<checkpoint::ImageBase> BasesOf(const InstanceFacts& facts);
 
 }  // namespace godwit::functions

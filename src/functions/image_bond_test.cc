@@ -74,6 +74,17 @@ TEST_F(ImageBondTest, WithoutItsKeyItIsAsGoodAsWiped) {
   EXPECT_EQ(Fetch(id, FactsOf("i-0000000001", 4, "")), Code::kCorrupt);
 }
 
+TEST_F(ImageBondTest, ItsRowOpensWhatItRefersTo) {
+  const storage::BlobId id = Store(facts_);
+  InstanceFacts next = FactsOf("i-0000000002", 1, NewImageKey(place_.entropy));
+  next.bases.push_back({id, facts_.image_key, facts_.instance, facts_.sequence});
+  const InstanceFacts read = *FactsFromJson(FactsToJson(next));
+  EXPECT_EQ(read.bases, next.bases);
+  ASSERT_EQ(BasesOf(next).size(), 1U);
+  EXPECT_EQ(BasesOf(next)[0].bond, BondOf(facts_));
+  EXPECT_EQ(Fetch(BasesOf(next)[0].id, facts_), std::nullopt);
+}
+
 TEST_F(ImageBondTest, AnImageOfBeforeThereWereBondsIsRead) {
   const InstanceFacts old = FactsOf("i-0000000001", 0, "");
   EXPECT_EQ(BondOf(old), "");

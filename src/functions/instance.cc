@@ -92,6 +92,8 @@ Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, Pendin
   }
   clock_offset_ = ClockOffset(kept_->facts, workplace_);
   suspensions_ = kept_->facts.sequence;
+  image_ = workplace_.images->Own(*kept_);
+  workplace_.images->SyncLater(id_, image_);
 }
 
 Instance::~Instance() = default;
@@ -164,17 +166,18 @@ void Instance::Stop(const std::string& reason, Error why) {
 
 // Drops what the store holds of it, if it ends while it is put away.
 asio::awaitable<void> Instance::Discard() {
+  last_image_.reset();
   if (!kept_) co_return;
-  const storage::BlobId image = kept_->image;
+  const ImageShelf::Held image = std::move(image_);
   kept_.reset();
-  if (staged_) co_return;
+  if (!image) co_return;
   const Result<> dropped = co_await workplace_.journal.Write(
       [&](storage::Database& database) { return DropInstance(database, id_); });
   if (!dropped) {
     log_line_.Warning("{}", dropped.error().ToString());
     co_return;  // the next start finds the two together
   }
-  co_await Offload(workplace_.pool, [&] { return workplace_.blobs.Remove(image).has_value(); });
+  image->Drop();
 }
 
 // By itself: not if as many are on their way already, but at one of the next looks.

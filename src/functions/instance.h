@@ -16,12 +16,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/gate.h"
 #include "checkpoint/remedies.h"
 #include "functions/call_report.h"
 #include "functions/codec.h"
 #include "functions/criu_worker.h"
+#include "functions/image_shelf.h"
 #include "functions/lifecycle.h"
 #include "functions/link.h"
 #include "functions/model.h"
@@ -98,7 +100,9 @@ class Instance final : public RuntimeCalls {
   // Of a baker: that its runtime is ready to be a template.
   bool asks_for_restore() const { return asks_for_restore_; }
   // Of a baker that is put away: its image, which is its owner's from now on.
-  KeptInstance GiveImage();
+  std::pair<KeptInstance, ImageShelf::Held> GiveImage();
+  // Its image would not survive a power cut: it goes on, if it is put away in that one.
+  void ImageIsUnsafe(const storage::BlobId& image, const Error& why);
   InstanceView View() const;
   void FlushLog() { log_.Flush(); }
   std::vector<int> Pids() const;
@@ -236,7 +240,8 @@ class Instance final : public RuntimeCalls {
   void AllowForks() const;
   void PrepareMove();
   std::unexpected<Error> CannotSuspend(Code code, std::string why);
-  boost::asio::awaitable<void> Tidy(storage::BlobId image);
+  void LeaveImage();
+  boost::asio::awaitable<void> Tidy();
   boost::asio::awaitable<void> WriteRow();
   boost::asio::awaitable<void> PutBack(bool committed, const Error& why);
   boost::asio::awaitable<void> Lose(const Error& why);
@@ -312,6 +317,8 @@ class Instance final : public RuntimeCalls {
   std::optional<SteadyTime> paused_until_;  // while it is FROZEN
   Nanos clock_offset_{};                    // of its CLOCK_MONOTONIC to the host's
   std::optional<KeptInstance> kept_;        // while it is put away
+  ImageShelf::Held image_;                  // its image, then, unless it is staged or a template's
+  ImageShelf::Held last_image_;             // what it goes on from, and its next image on top of
   uint64_t suspensions_ = 0;                // the last one's number
   bool staged_ = false;                     // its image is nowhere but in the staging directory
   bool row_missing_ = false;                // it is on disk, but the store could not be told yet

@@ -23,7 +23,7 @@ asio::awaitable<void> Instance::RunClone() {
   moving_ = false;
   Rescheduled();
   tidying_ = true;
-  static_cast<void>(gate_.Spawn(Tidy({})));
+  static_cast<void>(gate_.Spawn(Tidy()));
   if (ending_) co_return;
   if (here && alive_) co_return;
   if (here) {
@@ -79,8 +79,8 @@ Result<> Instance::RestoreFailed(std::string, std::string body) {
   return {};
 }
 
-KeptInstance Instance::GiveImage() {
-  KeptInstance image = *std::move(kept_);
+std::pair<KeptInstance, ImageShelf::Held> Instance::GiveImage() {
+  std::pair image(*std::move(kept_), std::move(image_));
   kept_.reset();
   return image;
 }

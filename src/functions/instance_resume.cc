@@ -44,6 +44,7 @@ constexpr Nanos kFirstRetry = 1s;  // after a resume that failed
 constexpr Nanos kLastRetry = 5min;
 constexpr Nanos kMostEarly = 30s;  // that the wake index brings one back
 constexpr Nanos kLeastWallsCost = 10ms;
+constexpr uint64_t kWorthKeeping = 128 << 10;  // bytes of an image, for the next one to refer to
 
 // Generous, for one that is back early only waits: half as much again as its last ways took.
 Nanos Smoothed(Nanos before, Nanos took, Nanos least) {
@@ -169,10 +170,11 @@ class Resumption {
       checkpoint::EmptyDirectory(self_.Staging());
       const checkpoint::ImagePlaces places{self_.Staging(), self_.Temporary()};
       const bool late = work_.pager != nullptr;
-      auto fetched = self_.beginning_.clone_of
-                         ? work_.bakery->Place(*self_.beginning_.clone_of, places, self_.uid_, late)
-                         : checkpoint::FetchImage(work_.blobs, self_.kept_->image, places,
-                                                  self_.uid_, BondOf(facts_), late);
+      auto fetched =
+          self_.beginning_.clone_of
+              ? work_.bakery->Place(*self_.beginning_.clone_of, places, self_.uid_, late)
+              : checkpoint::FetchImage(work_.blobs, self_.kept_->image, places, self_.uid_,
+                                       BondOf(facts_), late, BasesOf(facts_));
       if (fetched) {
         image_ = *std::move(fetched);
       } else {
@@ -184,14 +186,18 @@ class Resumption {
   }
 
   Result<> Unreadable(Error error) {
-    const auto stored = work_.blobs.StoredSize(self_.kept_->image);
-    broken =
-        error.code() == Code::kCorrupt || (!stored && stored.error().code() == Code::kNotFound);
+    broken = error.code() == Code::kCorrupt || IsMissing(self_.kept_->image);
+    for (const BaseFacts& base : facts_.bases) broken |= IsMissing(base.image);
     if (error.code() == Code::kCorrupt) {
       error.Within(fmt::format("its image is damaged, or is not that of its suspension {}",
                                facts_.sequence));
     }
     return std::unexpected(std::move(error));
+  }
+
+  bool IsMissing(const storage::BlobId& image) const {
+    const auto stored = work_.blobs.StoredSize(image);
+    return !stored && stored.error().code() == Code::kNotFound;
   }
 
   // What CRIU does not look at before it makes processes.
@@ -201,13 +207,14 @@ class Resumption {
     }
     if (image_.open_all) {
       asio::post(work_.executor, [&self = self_, open_all = std::move(image_.open_all)] {
-        static_cast<void>(
-            self.gate_.Spawn([](Pool& pool, std::function<void()> open) -> asio::awaitable<void> {
+        // Held until it is read, for the names of its blobs are needed.
+        static_cast<void>(self.gate_.Spawn(
+            [](Pool& pool, std::function<void()> open, ImageShelf::Held) -> asio::awaitable<void> {
               co_await Offload(pool, [&] {
                 open();
                 return 0;
               });
-            }(self.workplace_.pool, open_all)));
+            }(self.workplace_.pool, open_all, self.image_)));
       });
     }
     return facts_.sessions.empty() ? Result<>{} : HandOver();
@@ -360,7 +367,7 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   LearnResumeCost(report.took - resumption.walls_took);
   costs_.resume.Learn(report.took);
   report.memory_after = sandbox_->cgroup().MemoryBytes();
-  const storage::BlobId image = kept_->image;
+  LeaveImage();
   due_ = waits ? SteadyTime{*kept_->facts.deadline - clock_offset_} : SteadyTime{};
   kept_.reset();
   // Long before its time it is back by hand: it may be put away again.
@@ -370,7 +377,7 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   StartClock(early ? due_ : call_started_);
   Settled();
   tidying_ = true;
-  static_cast<void>(gate_.Spawn(Tidy(image)));
+  static_cast<void>(gate_.Spawn(Tidy()));
   report.instance = View();
   co_return report;
 }
@@ -386,10 +393,19 @@ asio::awaitable<Result<>> Instance::BringCloneIn() {
   co_return Result<>{};
 }
 
-asio::awaitable<void> Instance::Tidy(storage::BlobId image) {
+// It runs, and its row is gone. Most of its memory will still be the same when it is put away next,
+// if there is much.
+void Instance::LeaveImage() {
+  last_image_ = std::move(image_);
+  if (!last_image_) return;
+  last_image_->Drop();
+  if (kept_->image_bytes < kWorthKeeping) last_image_.reset();
+}
+
+asio::awaitable<void> Instance::Tidy() {
   co_await Offload(workplace_.pool, [&] {
     checkpoint::EmptyDirectory(Staging());
-    return image.hex.empty() || workplace_.blobs.Remove(image).has_value();
+    return 0;
   });
   tidying_ = false;
   Rescheduled();
@@ -425,6 +441,14 @@ asio::awaitable<void> Instance::WriteRow() {
       [&](storage::Database& database) { return PutInstance(database, *kept_); });
   if (!kept) log_line_.Error("{}", kept.error().ToString());
   row_missing_ = !kept;
+}
+
+void Instance::ImageIsUnsafe(const storage::BlobId& image, const Error& why) {
+  if (state() != State::kSuspended || moving_ || ending_ || !kept_ || kept_->image != image) return;
+  static_cast<void>(gate_.Spawn([](Instance* self, Error error) -> asio::awaitable<void> {
+    static_cast<void>(co_await self->Resume("it could not be kept"));
+    static_cast<void>(self->CannotSuspend(error.code(), error.ToString()));
+  }(this, why)));
 }
 
 // After an image that was found broken.

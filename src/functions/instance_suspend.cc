@@ -25,6 +25,7 @@
 #include "checkpoint/sockets.h"
 #include "checkpoint/timers.h"
 #include "checkpoint/waits.h"
+#include "functions/bakery.h"
 #include "functions/criu_worker.h"
 #include "functions/environment.h"
 #include "functions/image_bond.h"
@@ -115,41 +116,67 @@ class Suspension {
   // if there is no room.
   asio::awaitable<Result<>> Store() {
     GODWIT_FAULT(kProcessGone);
+    const std::vector<ImageShelf::Held> bases = Bases();
     const auto image = co_await Offload(work_.pool, [&]() -> Result<checkpoint::StoredImage> {
       if (GODWIT_FAULT_FAILS(kImageStoreFull))
         return godwit::Fail(Code::kNoSpace, "no space left for the image");
+      std::vector<checkpoint::ImageBase> offered;
+      for (const auto& base : bases) {
+        offered.push_back(
+            {base->facts().image, BondOf(base->facts(), *kept.facts.function), base == template_});
+      }
+      const auto facts = [&](const std::vector<size_t>& chosen) {
+        for (const size_t base : chosen) kept.facts.bases.push_back(bases[base]->facts());
+        return FactsToJson(kept.facts);
+      };
       return checkpoint::StoreImage(
-          work_.blobs, {self_.Staging(), self_.Temporary()}, FactsToJson(kept.facts),
-          {Durability::kCached, storage::Packing::kFast, kImageChunk, BondOf(kept.facts)});
+          work_.blobs, {self_.Staging(), self_.Temporary()}, facts,
+          {Durability::kCached, storage::Packing::kFast, kImageChunk, BondOf(kept.facts)}, offered);
     });
     read_ = true;
     self_.Rescheduled();
-    if (!image) co_return std::unexpected(image.error());
+    if (!image) {
+      // The last one takes room, too.
+      if (image.error().code() == Code::kNoSpace) self_.last_image_.reset();
+      co_return std::unexpected(image.error());
+    }
     kept.image = image->id;
     kept.image_bytes = image->bytes;
+    kept.synced = false;
+    self_.image_ = work_.images->Own(kept);
+    if (self_.last_image_) self_.last_image_->LeaveBases();
+    self_.last_image_.reset();
     GODWIT_FAULT(kImageStored);
     co_return Result<>{};
   }
 
-  // Until now a power cut would have been the end of the running instance; from here on it comes
-  // back. A synchronous call that is put away is kept as an Event call is: its result is to be had,
-  // whoever still waits for it.
+  // From here on it comes back when the node has ended meanwhile: it is in the journal, and its
+  // image with the kernel. A power cut is the end of it until the image is synced, too, which a
+  // template waits for, and all do if the node is told to. A synchronous call that is put away is
+  // kept as an Event call is: its result is to be had, whoever still waits for it.
   asio::awaitable<Result<>> MakeDurable() {
     GODWIT_CO_TRY(co_await Store());
     if (self_.beginning_.trial) co_return Result<>{};
+    if (self_.beginning_.bakes || work_.settings.durable_suspend) GODWIT_CO_TRY(co_await Sync());
     // Ended meanwhile, by whoever deleted it: its result is written, and it has no other.
     const bool runs = kept.facts.call && self_.call_;
-    auto [synced, journalled] = co_await (
-        Offload(work_.pool, [&] { return work_.blobs.Sync(kept.image); }) &&
-        work_.journal.Write([&](storage::Database& database) -> Result<> {
+    Result<> journalled =
+        co_await work_.journal.Write([&](storage::Database& database) -> Result<> {
           if (runs) {
             GODWIT_TRY(PutCall(database, *kept.facts.call, CallStatus::kRunning, self_.id_));
           }
           return self_.beginning_.bakes ? PutTemplate(database, kept, self_.beginning_.depends)
                                         : PutInstance(database, kept);
-        }));
-    if (!synced) co_return std::move(synced).Within("the image is not safe on disk");
+        });
+    if (journalled && !kept.synced) work_.images->SyncLater(self_.id_, self_.image_);
     co_return std::move(journalled).Within("the suspension is not in the journal");
+  }
+
+  asio::awaitable<Result<>> Sync() {
+    Result<> synced = co_await work_.images->Sync(self_.image_);
+    if (!synced) co_return std::move(synced).Within("the image is not safe on disk");
+    kept.synced = true;
+    co_return Result<>{};
   }
 
   // The moment when the processes' memory is free.
@@ -268,6 +295,22 @@ class Suspension {
                         ports.front());
   }
 
+  // Images of its function that may have its pages: the template, of which it may be a clone, its
+  // last one, and those that this refers to.
+  std::vector<ImageShelf::Held> Bases() {
+    std::vector<ImageShelf::Held> bases;
+    if (self_.beginning_.bakes) return bases;
+    if (const auto made = work_.bakery ? work_.bakery->Of(self_.function_) : nullptr)
+      template_ = work_.images->Find(made->image);
+    if (template_) bases.push_back(template_);
+    if (!self_.last_image_) return bases;
+    for (const auto& base : self_.last_image_->bases()) {
+      if (base != template_) bases.push_back(base);
+    }
+    bases.push_back(self_.last_image_);
+    return bases;
+  }
+
   // Those to whom somebody outside may speak while it is away.
   Result<> ReadSockets(InstanceFacts& facts) {
     const auto unread = checkpoint::UnreadDatagrams(self_.process_.outside);
@@ -342,7 +385,8 @@ class Suspension {
   std::string come_;  // why its link has to have it back: what came, or what went and may be lost
   Nanos clock_{};
   WallTime wall_;
-  bool read_ = false;  // the staged image and /tmp
+  bool read_ = false;          // the staged image and /tmp
+  ImageShelf::Held template_;  // of its function
   checkpoint::Rests rests_;
 };
 

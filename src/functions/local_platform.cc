@@ -14,6 +14,8 @@
 #include "functions/calls.h"
 #include "functions/catalogue.h"
 #include "functions/crews.h"
+#include "functions/image_bond.h"
+#include "functions/image_shelf.h"
 #include "functions/json_check.h"
 #include "functions/schema.h"
 #include "functions/trial.h"
@@ -32,6 +34,13 @@ namespace {
 
 constexpr size_t kMaxLog = 4 << 20;
 
+// Whether an image, and what it refers to, is all there.
+Result<> CheckImages(storage::Blobs& blobs, const KeptInstance& kept) {
+  const auto ignore = [](std::string_view) { return Result<>(); };
+  for (const auto& base : BasesOf(kept.facts)) GODWIT_TRY(blobs.Stream(base.id, ignore, base.bond));
+  return blobs.Stream(kept.image, ignore, BondOf(kept.facts));
+}
+
 Error NoSuchInstance(const InstanceId& id) {
   return {Code::kNotFound, fmt::format("no instance '{}' (see `godwit ps`)", id.text)};
 }
@@ -40,6 +49,7 @@ class Local final : public LocalPlatform {
  public:
   explicit Local(Workplace& workplace)
       : work_(workplace),
+        images_(workplace),
         crews_(workplace),
         bakery_(
             workplace, [this](const Function& function) { return IsCalm(function); },
@@ -77,8 +87,15 @@ class Local final : public LocalPlatform {
       walls_.Stand(id, due, work_.clock.Steady());
     };
     work_.bakery = &bakery_;
+    work_.images = &images_;
+    images_.OnUnsafe([this](const InstanceId& id, const storage::BlobId& image, const Error& why) {
+      if (Instance* instance = crews_.Find(id)) instance->ImageIsUnsafe(image, why);
+    });
   }
-  ~Local() override { work_.bakery = nullptr; }
+  ~Local() override {
+    work_.bakery = nullptr;
+    work_.images = nullptr;
+  }
 
   Result<> Start() override;
   asio::awaitable<void> Stop() override;
@@ -129,6 +146,8 @@ class Local final : public LocalPlatform {
   asio::awaitable<Result<std::vector<Transition>>> History(InstanceId id) override;
 
  private:
+  Result<std::vector<ImageShelf::Held>> ShelveImages(std::vector<KeptInstance>& instances);
+  Result<> ForgetInstance(const KeptInstance& kept);
   Result<bool> RestoreInstance(KeptInstance kept);  // false: it is lost
   Result<> BuryInstance(const KeptInstance& kept, const Error& why);
   asio::awaitable<void> Ticking();
@@ -137,6 +156,7 @@ class Local final : public LocalPlatform {
   bool IsCalm(const Function& function) const;
 
   Workplace& work_;
+  ImageShelf images_;
   Crews crews_;
   Bakery bakery_;
   Catalogue catalogue_;
@@ -159,6 +179,7 @@ Result<> Local::Start() {
     return {};
   }));
   for (auto& function : functions) catalogue_.Restore(std::move(function));
+  GODWIT_TRY(const std::vector<ImageShelf::Held> held, ShelveImages(instances));
   GODWIT_TRY(bakery_.Start(catalogue_.List()));
   std::set<std::string> on_disk;  // the calls of instances that are
   for (auto& kept : instances) {
@@ -167,8 +188,43 @@ Result<> Local::Start() {
     if (is && !call.empty()) on_disk.insert(call);
   }
   GODWIT_TRY(calls_.Start(on_disk));
+  images_.Begin();
   waker_.Start();
   static_cast<void>(gate_.Spawn(Ticking()));
+  return {};
+}
+
+// All of them, before anything that they refer to can be taken for unneeded. Those that a power cut
+// took, before they were synced, are as if they had run: a call of theirs is in the store as one
+// that ran, and nothing of them was told to anybody as safe.
+Result<std::vector<ImageShelf::Held>> Local::ShelveImages(std::vector<KeptInstance>& instances) {
+  std::vector<ImageShelf::Held> held;
+  std::vector<KeptInstance> whole;
+  for (KeptInstance& kept : instances) {
+    if (!kept.synced && kept.facts.boot != work_.boot) {
+      if (const Result<> read = CheckImages(work_.blobs, kept); !read) {
+        work_.log.Warning("the power cut took instance '{}': {}", kept.facts.instance.text,
+                          read.error().ToString());
+        GODWIT_TRY(ForgetInstance(kept));
+        continue;
+      }
+    }
+    held.push_back(images_.Own(kept));
+    whole.push_back(std::move(kept));
+  }
+  instances = std::move(whole);
+  return held;
+}
+
+Result<> Local::ForgetInstance(const KeptInstance& kept) {
+  const InstanceId& id = kept.facts.instance;
+  GODWIT_TRY(work_.journal.WriteNow(
+      [&](storage::Database& database) { return DropInstance(database, id); }));
+  Lifecycle life(id, State::kSuspended, work_.clock, work_.observe);
+  static_cast<void>(life.Move(State::kLost, "a power cut took its image"));
+  images_.Own(kept)->Drop();
+  std::error_code error;
+  std::filesystem::remove_all(work_.directories.instances + "/" + id.text, error);
   return {};
 }
 
@@ -210,8 +266,7 @@ Result<> Local::BuryInstance(const KeptInstance& kept, const Error& why) {
   }));
   Lifecycle life(id, State::kSuspended, work_.clock, work_.observe);
   static_cast<void>(life.Move(State::kLost, why.ToString()));
-  if (const Result<> removed = work_.blobs.Remove(kept.image); !removed)
-    work_.log.Warning("{}", removed.error().ToString());
+  images_.Own(kept)->Drop();
   std::error_code error;
   std::filesystem::remove_all(work_.directories.instances + "/" + id.text, error);
   return {};
@@ -228,6 +283,7 @@ asio::awaitable<void> Local::Stop() {
   co_await waker_.Stop();
   co_await crews_.Close();
   co_await calls_.Stop();
+  co_await images_.Close();
   co_await gate_.Close();
 }
 

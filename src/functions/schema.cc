@@ -11,7 +11,7 @@ namespace {
 using storage::Database;
 using storage::Statement;
 
-constexpr std::array<storage::Migration, 3> kMigrations = {
+constexpr std::array<storage::Migration, 4> kMigrations = {
     {{1, "functions, calls, instances, transitions", R"sql(
   CREATE TABLE function (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
   CREATE TABLE call (
@@ -35,6 +35,9 @@ constexpr std::array<storage::Migration, 3> kMigrations = {
   CREATE TABLE template (
     function TEXT PRIMARY KEY, facts TEXT NOT NULL, image TEXT NOT NULL, image_bytes INTEGER NOT NULL,
     depends TEXT NOT NULL) STRICT;
+)sql"},
+     {4, "images that share pages, and may not be synced yet", R"sql(
+  ALTER TABLE instance ADD COLUMN synced INTEGER NOT NULL DEFAULT 1;
 )sql"}}};
 
 std::optional<std::string> TextOf(const std::optional<InstanceId>& id) {
@@ -207,8 +210,15 @@ Result<std::optional<std::string>> FindCallback(Database& database, const Reques
 
 Result<> PutInstance(Database& database, const KeptInstance& kept) {
   return Do(database,
-            "INSERT OR REPLACE INTO instance (id, facts, image, image_bytes) VALUES (?, ?, ?, ?)",
-            kept.facts.instance.text, FactsToJson(kept.facts), kept.image.hex, kept.image_bytes);
+            "INSERT OR REPLACE INTO instance (id, facts, image, image_bytes, synced) VALUES "
+            "(?, ?, ?, ?, ?)",
+            kept.facts.instance.text, FactsToJson(kept.facts), kept.image.hex, kept.image_bytes,
+            static_cast<int64_t>(kept.synced));
+}
+
+Result<> NoteSynced(Database& database, const InstanceId& id, const storage::BlobId& image) {
+  return Do(database, "UPDATE instance SET synced = 1 WHERE id = ? AND image = ?", id.text,
+            image.hex);
 }
 
 Result<> DropInstance(Database& database, const InstanceId& id) {
@@ -217,7 +227,7 @@ Result<> DropInstance(Database& database, const InstanceId& id) {
 
 Result<std::vector<KeptInstance>> AllInstances(Database& database) {
   GODWIT_TRY(Statement * all,
-             database.Cached("SELECT facts, image, image_bytes FROM instance ORDER BY id"));
+             database.Cached("SELECT facts, image, image_bytes, synced FROM instance ORDER BY id"));
   std::vector<KeptInstance> kept;
   std::map<std::string, std::shared_ptr<const Function>> functions;  // by revision
   while (true) {
@@ -232,7 +242,7 @@ Result<std::vector<KeptInstance>> AllInstances(Database& database) {
       GODWIT_TRY(callbacks, CountCallbacks(database, facts.call->id));
     }
     kept.push_back({std::move(facts), storage::BlobId{std::string(all->Text(1))},
-                    static_cast<uint64_t>(all->Int(2)), callbacks});
+                    static_cast<uint64_t>(all->Int(2)), callbacks, all->Int(3) != 0});
   }
 }
 

@@ -55,8 +55,12 @@ struct KeptInstance {
   storage::BlobId image;
   uint64_t image_bytes = 0;
   uint32_t callbacks = 0;  // that its call has; counted when it is read
+  bool synced = true;      // a power cut takes neither its image nor the bases of that
 };
 Result<> PutInstance(storage::Database& database, const KeptInstance& kept);
+// Of the instance, if it has this image still.
+Result<> NoteSynced(storage::Database& database, const InstanceId& id,
+                    const storage::BlobId& image);
 Result<> DropInstance(storage::Database& database, const InstanceId& id);
 Result<std::vector<KeptInstance>> AllInstances(storage::Database& database);
 Result<size_t> CountInstances(storage::Database& database);

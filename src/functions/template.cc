@@ -51,7 +51,7 @@ std::string Processor() {
 
 KeptInstance Template::AsKept(InstanceId id, uint32_t uid,
                               std::shared_ptr<const Function> function) const {
-  KeptInstance kept{facts, image, image_bytes, 0};
+  KeptInstance kept{facts, image, image_bytes};
   kept.facts.instance = std::move(id);
   kept.facts.uid = uid;
   kept.facts.function = std::move(function);

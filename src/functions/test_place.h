@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "functions/image_shelf.h"
 #include "functions/schema.h"
 #include "functions/workplace.h"
 #include "storage/migrations.h"
@@ -42,6 +43,7 @@ class TestPlace {
   TestPlace() {
     for (const char* name : {"code", "instances", "logs"})
       std::filesystem::create_directory(home / name);
+    workplace.images = &images;
   }
   ~TestPlace() {
     pool.join();
@@ -112,6 +114,7 @@ class TestPlace {
                       "this boot",
                       {},
                       [this](const Transition& move) { moves.push_back(move); }};
+  ImageShelf images{workplace};  // which removes nothing, for nobody tells it to begin
 
  private:
   // Files that stand for a hierarchy.

@@ -29,6 +29,7 @@
 namespace godwit::functions {
 
 class Bakery;
+class ImageShelf;
 
 struct Settings {
   Nanos blocked_after =
@@ -38,6 +39,7 @@ struct Settings {
   Nanos idle_after =
       std::chrono::seconds(10);  // a ready instance without a call for so long is put away
   bool keep_awake = false;       // nothing is put away by itself
+  bool durable_suspend = false;  // a suspension is told when it would survive a power cut
   uint64_t memory_budget = 0;    // bytes that all instances together may hold; 0: no limit
   int max_instances = 1000;      // of a function
   size_t kept_walls = 32;        // of instances that are put away: see WallKeeper
@@ -94,6 +96,7 @@ struct Workplace {
   std::function<void(const InstanceId&, std::optional<SteadyTime>)> walls_stand = {};
   Nanos walls_cost = std::chrono::milliseconds(50);  // to build them anew: learnt
   Bakery* bakery = nullptr;                          // none: nothing is cloned; set by the platform
+  ImageShelf* images = nullptr;                      // set by the platform
   Containers* containers = nullptr;                  // none: no function runs at a Docker Engine
   FunctionLogs logs = FunctionLogs(directories.logs);
 

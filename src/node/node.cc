@@ -80,6 +80,7 @@ functions::Settings SettingsOf(const cli::NodeConfig& config) {
   settings.memory_budget = config.memory_budget;
   settings.idle_after = config.idle_after;
   settings.keep_awake = config.keep_awake;
+  settings.durable_suspend = config.durable_suspend;
   settings.max_instances = static_cast<int>(config.max_instances);
   settings.max_queued = static_cast<int>(config.max_queue);
   settings.kept_walls = static_cast<size_t>(config.kept_walls);
@@ -136,6 +137,7 @@ Result<> ClearLeftovers(storage::Journal& journal, storage::Blobs& blobs,
     for (const auto& instance : all) {
       instances.insert(instance.facts.instance.text);
       kept.insert(instance.image.hex);
+      for (const auto& base : instance.facts.bases) kept.insert(base.image.hex);
       kept.insert(instance.facts.function->zip_id);
       code.insert(instance.facts.function->code_id);
     }

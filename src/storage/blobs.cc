@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
@@ -27,6 +28,7 @@ namespace {
 constexpr size_t kSaltBytes = 32;
 constexpr size_t kFolderDigits = 2;
 constexpr unsigned kMostHelpers = 3;
+constexpr size_t kSummedAtOnce = 64;  // pieces
 
 Digest DigestOf(const BlobId& id) {
   Digest digest = {};
@@ -53,6 +55,7 @@ struct Blobs::Parts {
       : root(std::move(root_path)),
         hash_keys(key),
         seal_key(key.Derive("godwit blob seal v1")),
+        sum_key(key.Derive("godwit page sum v1")),
         entropy(source),
         crew(HelpersHere()),
         benches(crew.size()) {}
@@ -143,6 +146,7 @@ struct Blobs::Parts {
   const std::string root;
   const HashKeys hash_keys;
   const Digest seal_key;
+  const Digest sum_key;
   Entropy& entropy;
   Crew crew;
   Benches benches;
@@ -356,6 +360,23 @@ Result<> Blobs::Check(const BlobId& id) {
   }));
   if (hash.Finish() == DigestOf(id)) return {};
   return parts_->Explain(Error(Code::kCorrupt, "its content has another name"), "check", id);
+}
+
+std::string Blobs::SumPieces(std::string_view bytes, size_t piece_bytes) {
+  const size_t pieces = (bytes.size() + piece_bytes - 1) / piece_bytes;
+  std::string sums(pieces * kSumBytes, '\0');
+  parts_->crew.ForEach((pieces + kSummedAtOnce - 1) / kSummedAtOnce, [&](size_t turn) {
+    const size_t first = turn * kSummedAtOnce;
+    const size_t count = std::min(kSummedAtOnce, pieces - first);
+    std::array<std::string_view, kSummedAtOnce> leaves;
+    std::array<Digest, kSummedAtOnce> digests;
+    for (size_t i = 0; i < count; ++i)
+      leaves[i] = bytes.substr((first + i) * piece_bytes, piece_bytes);
+    HashLeaves(parts_->sum_key, std::span(leaves).first(count), std::span(digests).first(count));
+    for (size_t i = 0; i < count; ++i)
+      std::copy_n(digests[i].begin(), kSumBytes, sums.data() + (first + i) * kSumBytes);
+  });
+  return sums;
 }
 
 Result<uint64_t> Blobs::Size(const BlobId& id) {

@@ -101,6 +101,11 @@ class Blobs {
   // bonded one.
   Result<> Check(const BlobId& id);
 
+  // A keyed hash of each `piece_bytes` of `bytes`, kSumBytes each, one after the other: pieces of
+  // one store with the same sum are the same. The last piece may be shorter.
+  static constexpr size_t kSumBytes = 16;
+  std::string SumPieces(std::string_view bytes, size_t piece_bytes);
+
   // What the content has, and what it takes on disk.
   Result<uint64_t> Size(const BlobId& id);
   Result<uint64_t> StoredSize(const BlobId& id);

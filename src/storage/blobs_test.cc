@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "base/try.h"
@@ -183,6 +184,21 @@ TEST_F(BlobsTest, TheNameIsTheContentAndTheKey) {
   struct stat st = {};
   ASSERT_EQ(::stat(PathOf(*id).c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 07777u, 0600u);
+}
+
+TEST_F(BlobsTest, SumsTellEqualPiecesAndNothingElse) {
+  std::string bytes = std::string(4096, 'a') + std::string(4096, 'b') + std::string(4096, 'a');
+  for (int i = 0; i < 200; ++i) bytes += std::string(4096, static_cast<char>(i));
+  bytes += "a rest";
+  const std::string sums = blobs_->SumPieces(bytes, 4096);
+  ASSERT_EQ(sums.size(), 204 * Blobs::kSumBytes);
+  const auto sum = [&](size_t i) { return sums.substr(i * Blobs::kSumBytes, Blobs::kSumBytes); };
+  EXPECT_EQ(sum(0), sum(2));
+  EXPECT_EQ(sum(0), sum(3 + 'a'));
+  EXPECT_EQ(sum(1), sum(3 + 'b'));
+  EXPECT_EQ(std::set<std::string>({sum(0), sum(1), sum(3), sum(4), sum(203)}).size(), 5U);
+  EXPECT_EQ(sum(1), blobs_->SumPieces(std::string(4096, 'b'), 4096));
+  EXPECT_EQ(blobs_->SumPieces("", 4096), "");
 }
 
 TEST_F(BlobsTest, EqualContentIsWrittenOnce) {

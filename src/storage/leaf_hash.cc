@@ -102,7 +102,8 @@ GODWIT_INLINE void Compress(V* h, const unsigned char* const* from, size_t at, u
 }
 
 template <size_t lanes>
-GODWIT_INLINE void HashLanes(const Digest& key, const unsigned char* const* leaves, Digest* into) {
+GODWIT_INLINE void HashLanes(const Digest& key, const unsigned char* const* leaves,
+                             size_t leaf_bytes, Digest* into) {
   using V = typename Vector<lanes>::Type;
   V h[8];
   for (size_t i = 0; i < 8; ++i) h[i] = V{} + kInit[i];
@@ -112,8 +113,8 @@ GODWIT_INLINE void HashLanes(const Digest& key, const unsigned char* const* leav
   const unsigned char* keys[lanes];
   for (auto& lane : keys) lane = key_block;
   Compress<lanes>(h, keys, 0, kBlock, false);
-  for (size_t at = 0; at < kLeafBytes; at += kBlock) {
-    Compress<lanes>(h, leaves, at, at + 2 * kBlock, at + kBlock == kLeafBytes);
+  for (size_t at = 0; at < leaf_bytes; at += kBlock) {
+    Compress<lanes>(h, leaves, at, at + 2 * kBlock, at + kBlock == leaf_bytes);
   }
   for (size_t lane = 0; lane < lanes; ++lane) {
     for (size_t i = 0; i < sizeof(Digest) / 8; ++i) {
@@ -124,13 +125,13 @@ GODWIT_INLINE void HashLanes(const Digest& key, const unsigned char* const* leav
 }
 
 __attribute__((target("avx512f"))) void Hash8(const Digest& key, const unsigned char* const* leaves,
-                                              Digest* into) {
-  HashLanes<8>(key, leaves, into);
+                                              size_t leaf_bytes, Digest* into) {
+  HashLanes<8>(key, leaves, leaf_bytes, into);
 }
 
 __attribute__((target("avx2"))) void Hash4(const Digest& key, const unsigned char* const* leaves,
-                                           Digest* into) {
-  HashLanes<4>(key, leaves, into);
+                                           size_t leaf_bytes, Digest* into) {
+  HashLanes<4>(key, leaves, leaf_bytes, into);
 }
 
 size_t LanesHere() {
@@ -138,13 +139,16 @@ size_t LanesHere() {
   return __builtin_cpu_supports("avx2") ? 4 : 1;
 }
 
-// Hashes the full leaves at the front, and says how many.
+// Hashes the leaves at the front that are of one size, if that is a number of whole blocks, and
+// says how many.
 size_t HashFullLeaves(const Digest& key, std::span<const std::string_view> leaves,
                       std::span<Digest> into) {
   static const size_t lanes_here = LanesHere();
-  if (lanes_here == 1) return 0;
-  size_t full = 0;
-  while (full < leaves.size() && leaves[full].size() == kLeafBytes) ++full;
+  if (lanes_here == 1 || leaves.empty()) return 0;
+  const size_t leaf_bytes = leaves.front().size();
+  if (leaf_bytes == 0 || leaf_bytes % kBlock != 0) return 0;
+  size_t full = 1;
+  while (full < leaves.size() && leaves[full].size() == leaf_bytes) ++full;
   for (size_t first = 0; first < full; first += lanes_here) {
     const size_t count = std::min(lanes_here, full - first);
     const unsigned char* lane_leaves[kMostLanes];
@@ -152,7 +156,7 @@ size_t HashFullLeaves(const Digest& key, std::span<const std::string_view> leave
     for (size_t lane = 0; lane < lanes_here; ++lane) {
       lane_leaves[lane] = Raw(leaves[first + (lane < count ? lane : 0)]);  // idle lanes repeat one
     }
-    (lanes_here == 8 ? Hash8 : Hash4)(key, lane_leaves, digests);
+    (lanes_here == 8 ? Hash8 : Hash4)(key, lane_leaves, leaf_bytes, digests);
     for (size_t lane = 0; lane < count; ++lane) into[first + lane] = digests[lane];
   }
   return full;

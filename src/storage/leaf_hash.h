@@ -14,8 +14,8 @@ namespace godwit::storage {
 
 using Digest = std::array<unsigned char, 32>;
 
-// The digest of each of `leaves` in its place of `into`. Leaves of kLeafBytes go through the lanes;
-// any other size is allowed and goes alone.
+// The digest of each of `leaves` in its place of `into`. Leaves of one size, a multiple of 128
+// bytes, go through the lanes; from the first of another size on each goes alone.
 inline constexpr size_t kLeafBytes = size_t{64} << 10;
 void HashLeaves(const Digest& key, std::span<const std::string_view> leaves,
                 std::span<Digest> into);

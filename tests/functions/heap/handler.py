@@ -5,10 +5,12 @@ import random
 
 PAGE = mmap.PAGESIZE
 heap = None
+changes = {}  # how often each page was
 
 
 def content(number):
-    return random.Random(number).randbytes(PAGE)  # of which an image has all bytes
+    seed = number + (changes.get(number, 0) << 32)
+    return random.Random(seed).randbytes(PAGE)  # of which an image has all bytes
 
 
 def page(number):
@@ -43,6 +45,11 @@ def handler(event, context):
         return wrong(event["numbers"])
     if what == "check":
         return wrong(everything)
+    if what == "change":
+        for number in event["numbers"]:
+            changes[number] = changes.get(number, 0) + 1
+            heap[number * PAGE:(number + 1) * PAGE] = content(number)
+        return len(event["numbers"])
     if what == "fork":
         return in_child(everything)
     if what == "move":  # mremap(2), most likely to another place

@@ -1,0 +1,242 @@
+#include "checkpoint/image_pages.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "base/try.h"
+
+namespace godwit::checkpoint {
+namespace {
+
+constexpr uint64_t kSmall = 16 << 20;  // bytes of pages that are opened as a whole
+constexpr uint64_t kGap = 64 << 10;    // bytes that are rather read than skipped
+
+// Some of a blob's content, and where it goes in the file.
+struct Piece {
+  uint64_t from = 0;
+  uint64_t bytes = 0;
+  uint64_t to = 0;
+};
+
+uint64_t PlaceOf(const PageOwner& owner, const PageRun& run) {
+  return owner.begin + run.first * kPage;
+}
+
+// What lies in the extents, by owner; zeros are there already.
+std::vector<std::vector<Piece>> PiecesOf(std::span<const PageOwner> owners,
+                                         std::span<const PageRun> runs,
+                                         std::span<const Extent> extents) {
+  std::vector<std::vector<Piece>> pieces(owners.size());
+  uint64_t at = 0;
+  auto extent = extents.begin();
+  for (const PageRun& run : runs) {
+    const uint64_t end = at + run.pages * kPage;
+    while (extent != extents.end() && extent->at + extent->bytes <= at) ++extent;
+    for (auto here = extent; here != extents.end() && here->at < end; ++here) {
+      const uint64_t from = std::max(at, here->at);
+      const uint64_t to = std::min(end, here->at + here->bytes);
+      if (run.owner == PageRun::kZeros || from >= to) continue;
+      pieces[run.owner].push_back({PlaceOf(owners[run.owner], run) + (from - at), to - from, from});
+    }
+    at = end;
+  }
+  return pieces;
+}
+
+Result<> Scatter(storage::Blobs& blobs, const PageOwner& owner, std::vector<Piece> pieces,
+                 const Fd& file) {
+  std::ranges::sort(pieces, {}, &Piece::from);
+  for (size_t first = 0; first < pieces.size();) {
+    uint64_t end = pieces[first].from + pieces[first].bytes;
+    size_t last = first + 1;
+    for (; last < pieces.size() && pieces[last].from <= end + kGap; ++last)
+      end = std::max(end, pieces[last].from + pieces[last].bytes);
+    uint64_t at = pieces[first].from;
+    size_t next = first;  // whatever is before it lies before `at`
+    const auto put = [&](std::string_view bytes) -> Result<> {
+      const uint64_t stop = at + bytes.size();
+      while (next < last && pieces[next].from + pieces[next].bytes <= at) ++next;
+      for (size_t i = next; i < last && pieces[i].from < stop; ++i) {
+        const uint64_t from = std::max(at, pieces[i].from);
+        const uint64_t to = std::min(stop, pieces[i].from + pieces[i].bytes);
+        if (from >= to) continue;
+        GODWIT_TRY(WriteAt(file.get(), pieces[i].to + (from - pieces[i].from),
+                           bytes.substr(from - at, to - from)));
+      }
+      at = stop;
+      return {};
+    };
+    GODWIT_TRY(blobs.Stream(owner.id, put, owner.bond, {at, end}));
+    if (at != end)
+      return Fail(Code::kCorrupt, "the image '{}' has not all of its pages", owner.id.hex);
+    first = last;
+  }
+  return {};
+}
+
+// Chunk by chunk, by places in the content.
+class BlobPages final : public PageSource {
+ public:
+  explicit BlobPages(std::unique_ptr<storage::BlobReader> reader) : reader_(std::move(reader)) {}
+  Result<> Read(uint64_t offset, std::span<char> into) override {
+    return reader_->Read(offset, into);
+  }
+
+ private:
+  std::unique_ptr<storage::BlobReader> reader_;
+};
+
+// The same of a small part, which is opened as a whole by one thread while another reads it.
+class OpenedPages final : public PageSource {
+ public:
+  explicit OpenedPages(storage::BlobRange range) : range_(range) {
+    bytes_.reserve(range.to - range.from);
+  }
+
+  Result<> Read(uint64_t offset, std::span<char> into) override {
+    if (offset < range_.from || into.size() > range_.to - range_.from ||
+        offset > range_.to - into.size())
+      return Fail(Code::kCorrupt, "the image has no page there");
+    const uint64_t at = offset - range_.from;
+    std::unique_lock lock(mutex_);
+    grown_.wait(lock, [&] { return bytes_.size() >= at + into.size() || end_; });
+    if (bytes_.size() < at + into.size()) return std::unexpected(*end_);
+    bytes_.copy(into.data(), into.size(), at);
+    return {};
+  }
+
+  void OpenAll(storage::Blobs& blobs, const storage::BlobId& id, std::string_view bond) {
+    Result<> streamed = blobs.Stream(
+        id,
+        [&](std::string_view bytes) -> Result<> {
+          const std::lock_guard lock(mutex_);
+          bytes_.append(bytes);  // there is room for all, so nothing moves
+          grown_.notify_all();
+          return {};
+        },
+        bond, range_);
+    const std::lock_guard lock(mutex_);
+    end_ = streamed ? Error(Code::kCorrupt, "the image is shorter than it was") : streamed.error();
+    grown_.notify_all();
+  }
+
+ private:
+  const storage::BlobRange range_;
+  std::mutex mutex_;
+  std::condition_variable grown_;
+  std::string bytes_;         // what is opened; guarded by mutex_
+  std::optional<Error> end_;  // of the opening: an error for who wants more
+};
+
+class PagesOfAll final : public PageSource {
+ public:
+  PagesOfAll(std::span<const PageOwner> owners, std::span<const PageRun> runs,
+             std::vector<std::shared_ptr<PageSource>> sources)
+      : sources_(std::move(sources)) {
+    for (const PageRun& run : runs) {
+      const bool zeros = run.owner == PageRun::kZeros;
+      runs_.push_back({end_, zeros ? 0 : PlaceOf(owners[run.owner], run), run.owner});
+      end_ += run.pages * kPage;
+    }
+  }
+
+  Result<> Read(uint64_t offset, std::span<char> into) override {
+    if (into.size() > end_ || offset > end_ - into.size())
+      return Fail(Code::kCorrupt, "the image has {} bytes of pages only", end_);
+    auto run = std::ranges::upper_bound(runs_, offset, {}, &Run::at) - 1;
+    for (; !into.empty(); ++run) {
+      const uint64_t end = run + 1 == runs_.end() ? end_ : (run + 1)->at;
+      const std::span<char> part = into.first(std::min<uint64_t>(into.size(), end - offset));
+      if (run->owner == PageRun::kZeros) {
+        std::ranges::fill(part, '\0');
+      } else {
+        GODWIT_TRY(sources_[run->owner]->Read(run->place + (offset - run->at), part));
+      }
+      offset += part.size();
+      into = into.subspan(part.size());
+    }
+    return {};
+  }
+
+ private:
+  struct Run {
+    uint64_t at = 0;     // in the file
+    uint64_t place = 0;  // in the content of its owner's blob
+    uint8_t owner = 0;
+  };
+  std::vector<Run> runs_;
+  uint64_t end_ = 0;
+  std::vector<std::shared_ptr<PageSource>> sources_;  // by owner
+};
+
+// How much of an owner's pool is referred to, and between which places.
+struct Use {
+  uint64_t from = UINT64_MAX;
+  uint64_t to = 0;
+  uint64_t bytes = 0;
+};
+
+std::vector<Use> UseOf(std::span<const PageOwner> owners, std::span<const PageRun> runs) {
+  std::vector<Use> uses(owners.size());
+  for (const PageRun& run : runs) {
+    if (run.owner == PageRun::kZeros) continue;
+    Use& use = uses[run.owner];
+    const uint64_t place = PlaceOf(owners[run.owner], run);
+    use.from = std::min(use.from, place);
+    use.to = std::max(use.to, place + run.pages * kPage);
+    use.bytes += run.pages * kPage;
+  }
+  return uses;
+}
+
+}  // namespace
+
+Result<> PutPages(storage::Blobs& blobs, std::span<const PageOwner> owners,
+                  std::span<const PageRun> runs, std::span<const Extent> extents, const Fd& file) {
+  auto pieces = PiecesOf(owners, runs, extents);
+  for (size_t i = 0; i < owners.size(); ++i)
+    GODWIT_TRY(Scatter(blobs, owners[i], std::move(pieces[i]), file));
+  return {};
+}
+
+Result<LatePages> OpenLatePages(storage::Blobs& blobs, std::span<const PageOwner> owners,
+                                std::span<const PageRun> runs) {
+  struct Opening {
+    PageOwner owner;
+    std::shared_ptr<OpenedPages> pages;
+  };
+  std::vector<Opening> openings;
+  std::vector<std::shared_ptr<PageSource>> sources;
+  uint64_t room = kSmall;
+  const std::vector<Use> uses = UseOf(owners, runs);
+  for (size_t i = 0; i < owners.size(); ++i) {
+    auto& source = sources.emplace_back();
+    const Use& use = uses[i];
+    if (use.bytes == 0) continue;
+    const uint64_t span = use.to - use.from;
+    if (span <= room && use.bytes >= span / 2) {
+      room -= span;
+      openings.push_back(
+          {owners[i], std::make_shared<OpenedPages>(storage::BlobRange{use.from, use.to})});
+      source = openings.back().pages;
+      continue;
+    }
+    GODWIT_TRY(auto reader, blobs.OpenReader(owners[i].id, owners[i].bond));
+    if (use.to > reader->size())
+      return Fail(Code::kCorrupt, "the image '{}' has not all of its pages", owners[i].id.hex);
+    source = std::make_shared<BlobPages>(std::move(reader));
+  }
+  LatePages late;
+  late.source = std::make_shared<PagesOfAll>(owners, runs, std::move(sources));
+  if (!openings.empty()) {
+    late.open_all = [openings = std::move(openings), &blobs] {
+      for (const Opening& one : openings) one.pages->OpenAll(blobs, one.owner.id, one.owner.bond);
+    };
+  }
+  return late;
+}
+
+}  // namespace godwit::checkpoint
