@@ -1,9 +1,7 @@
 #include "checkpoint/image_pages.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <mutex>
-#include <optional>
 #include <utility>
 
 #include "base/try.h"
@@ -89,10 +87,12 @@ class BlobPages final : public PageSource {
   std::unique_ptr<storage::BlobReader> reader_;
 };
 
-// The same of a small part, which is opened as a whole by one thread while another reads it.
+// The same of a small part, which is opened as a whole by one thread while another reads it: what
+// is not open yet is read by itself, for whoever asks must not wait for all that lies before.
 class OpenedPages final : public PageSource {
  public:
-  explicit OpenedPages(storage::BlobRange range) : range_(range) {
+  OpenedPages(std::unique_ptr<storage::BlobReader> reader, storage::BlobRange range)
+      : reader_(std::move(reader)), range_(range) {
     bytes_.reserve(range.to - range.from);
   }
 
@@ -101,34 +101,33 @@ class OpenedPages final : public PageSource {
         offset > range_.to - into.size())
       return Fail(Code::kCorrupt, "the image has no page there");
     const uint64_t at = offset - range_.from;
-    std::unique_lock lock(mutex_);
-    grown_.wait(lock, [&] { return bytes_.size() >= at + into.size() || end_; });
-    if (bytes_.size() < at + into.size()) return std::unexpected(*end_);
-    bytes_.copy(into.data(), into.size(), at);
-    return {};
+    {
+      const std::lock_guard lock(mutex_);
+      if (bytes_.size() >= at + into.size()) {
+        bytes_.copy(into.data(), into.size(), at);
+        return {};
+      }
+    }
+    return reader_->Read(offset, into);
   }
 
+  // If it ends early, whoever reads what is missing finds out why.
   void OpenAll(storage::Blobs& blobs, const storage::BlobId& id, std::string_view bond) {
-    Result<> streamed = blobs.Stream(
+    static_cast<void>(blobs.Stream(
         id,
         [&](std::string_view bytes) -> Result<> {
           const std::lock_guard lock(mutex_);
           bytes_.append(bytes);  // there is room for all, so nothing moves
-          grown_.notify_all();
           return {};
         },
-        bond, range_);
-    const std::lock_guard lock(mutex_);
-    end_ = streamed ? Error(Code::kCorrupt, "the image is shorter than it was") : streamed.error();
-    grown_.notify_all();
+        bond, range_));
   }
 
  private:
+  std::unique_ptr<storage::BlobReader> reader_;
   const storage::BlobRange range_;
   std::mutex mutex_;
-  std::condition_variable grown_;
-  std::string bytes_;         // what is opened; guarded by mutex_
-  std::optional<Error> end_;  // of the opening: an error for who wants more
+  std::string bytes_;  // what is opened; guarded by mutex_
 };
 
 class PagesOfAll final : public PageSource {
@@ -216,17 +215,17 @@ Result<LatePages> OpenLatePages(storage::Blobs& blobs, std::span<const PageOwner
     auto& source = sources.emplace_back();
     const Use& use = uses[i];
     if (use.bytes == 0) continue;
-    const uint64_t span = use.to - use.from;
-    if (span <= room && use.bytes >= span / 2) {
-      room -= span;
-      openings.push_back(
-          {owners[i], std::make_shared<OpenedPages>(storage::BlobRange{use.from, use.to})});
-      source = openings.back().pages;
-      continue;
-    }
     GODWIT_TRY(auto reader, blobs.OpenReader(owners[i].id, owners[i].bond));
     if (use.to > reader->size())
       return Fail(Code::kCorrupt, "the image '{}' has not all of its pages", owners[i].id.hex);
+    const uint64_t span = use.to - use.from;
+    if (span <= room && use.bytes >= span / 2) {
+      room -= span;
+      const storage::BlobRange range = {use.from, use.to};
+      openings.push_back({owners[i], std::make_shared<OpenedPages>(std::move(reader), range)});
+      source = openings.back().pages;
+      continue;
+    }
     source = std::make_shared<BlobPages>(std::move(reader));
   }
   LatePages late;

@@ -205,18 +205,6 @@ class Resumption {
     if (image_.put_needed) {
       if (Result<> put = image_.put_needed(); !put) return Unreadable(std::move(put).error());
     }
-    if (image_.open_all) {
-      asio::post(work_.executor, [&self = self_, open_all = std::move(image_.open_all)] {
-        // Held until it is read, for the names of its blobs are needed.
-        static_cast<void>(self.gate_.Spawn(
-            [](Pool& pool, std::function<void()> open, ImageShelf::Held) -> asio::awaitable<void> {
-              co_await Offload(pool, [&] {
-                open();
-                return 0;
-              });
-            }(self.workplace_.pool, open_all, self.image_)));
-      });
-    }
     return facts_.sessions.empty() ? Result<>{} : HandOver();
   }
 
@@ -274,7 +262,11 @@ class Resumption {
       checkpoint::RestoreHooks hooks;
       hooks.preparing = [&] { return PutTheRest(); };
       hooks.missing = [&](Fd uffd) { return memory->Serve(std::move(uffd), image_); };
-      hooks.registered = [&] { asio::post(work_.executor, [memory] { memory->FillUp(); }); };
+      hooks.registered = [&] {
+        asio::post(work_.executor, [&self = self_, open_all = std::move(image_.open_all)] {
+          static_cast<void>(self.gate_.Spawn(BringTheRest(&self, open_all, self.image_)));
+        });
+      };
       hooks.before_run = [&]() -> Result<> {
         if (memory != nullptr) GODWIT_TRY(memory->AwaitHeld());
         GODWIT_TRY(journalled.get());
@@ -295,6 +287,19 @@ class Resumption {
         self_.log_line_.Warning("{}", limited.error().ToString());
       return {};
     });
+  }
+
+  // What is small is opened side by side with what the process asks for, and comes when it is open.
+  // The image is held meanwhile, for the names of its blobs are needed.
+  static asio::awaitable<void> BringTheRest(Instance* self, std::function<void()> open_all,
+                                            ImageShelf::Held) {
+    if (open_all) {
+      co_await Offload(self->workplace_.pool, [&] {
+        open_all();
+        return 0;
+      });
+    }
+    if (self->memory_) self->memory_->FillUp();
   }
 
   asio::awaitable<Result<Fd>> Rebuild(const SavedSession& session) {
