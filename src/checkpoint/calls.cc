@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <climits>
+#include <ctime>
 #include <fstream>
 #include <string>
 
@@ -164,8 +165,10 @@ bool MayBeStoppedTwice([[maybe_unused]] const std::vector<int>& pids) {
     if (!call) return;
     const auto& arguments = call->arguments;
     switch (call->number) {
-      case SYS_nanosleep:
       case SYS_clock_nanosleep:
+        if ((arguments[1] & TIMER_ABSTIME) == 0) may = false;
+        break;
+      case SYS_nanosleep:
       case SYS_poll:
       case SYS_restart_syscall:
         may = false;

@@ -163,7 +163,6 @@ Result<int> Restore(const Worker& worker, const RestoreRequest& restore,
     GODWIT_TRY(const rpc::Response response, Receive(worker, late ? &*late : nullptr));
     if (response.type() == kNotify) {
       const std::string& script = response.notify().script();
-      if (script == "post-restore" && late && hooks.registered) hooks.registered();
       if (script == "pre-resume" && prepared && hooks.before_run) prepared = hooks.before_run();
       GODWIT_TRY(Answer(worker.channel, prepared.has_value()));
       continue;

@@ -55,9 +55,8 @@ struct RestoreHooks {
   // While CRIU prepares, before it makes processes. An error here ends the restore.
   std::function<Result<>()> preparing;
   // If `late`: the userfaultfd of the process, whose ranges are not registered yet; it must be
-  // served from here on. They are all registered.
+  // served from here on.
   std::function<Result<>(Fd)> missing;
-  std::function<void()> registered;
   // The processes exist, with their memory, and have not run yet.
   std::function<Result<>()> before_run;
 };

@@ -18,6 +18,7 @@ constexpr size_t kLongestName = 255;
 constexpr size_t kLongestTarget = 4096;
 constexpr uint32_t kModeBits = 07777;
 constexpr uint64_t kMostBytes = std::numeric_limits<int64_t>::max();
+constexpr uint64_t kMostPages = kMostBytes / kPage;
 
 template <typename Word>
 void Append(std::string& to, Word word) {
@@ -241,6 +242,8 @@ Result<> CheckPages(const std::vector<ImageEntry>& entries) {
         return Fail(Code::kCorrupt, "the manifest's pages of '{}' lead nowhere", entry.name);
       }
       pages += run.pages;
+      if (pages > kMostPages)
+        return Fail(Code::kCorrupt, "the manifest's pages of '{}' are too many", entry.name);
     }
     if (pages * kPage != entry.bytes)
       return Fail(Code::kCorrupt, "the manifest's pages of '{}' are not all of it", entry.name);

@@ -21,6 +21,9 @@ constexpr size_t kMostText = 256ULL << 20;  // of smaps: some 700 bytes a mappin
 constexpr uint64_t kPresent = 1ULL << 63;
 constexpr uint64_t kSwapped = 1ULL << 62;
 constexpr uint64_t kOfFile = 1ULL << 61;  // or shared
+// What was changed of a file's memory is replaced if the whole is not larger than that many times.
+constexpr uint64_t kMostReplaced = 4;
+constexpr uint64_t kFewPages = 16 * kPage;
 
 // Locked, huge, of a device, shared with a pager already, or to be empty in a child.
 constexpr auto kSpecial = std::to_array<std::string_view>(
@@ -119,6 +122,14 @@ Result<std::vector<Run>> ResidentRuns(int pid, const Mapping& mapping, bool anon
     }
   }
   return runs;
+}
+
+bool MayBeReplaced(const Mapping& mapping, const std::vector<Run>& changed) {
+  uint64_t bytes = 0;
+  for (const Run& run : changed) bytes += run.bytes;
+  return mapping.kind == Mapping::Kind::kFile && bytes > 0 &&
+         (mapping.protection & PROT_READ) != 0 && (mapping.protection & PROT_EXEC) == 0 &&
+         mapping.bytes() <= kMostReplaced * bytes + kFewPages;
 }
 
 }  // namespace godwit::checkpoint

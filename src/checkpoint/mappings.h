@@ -38,4 +38,9 @@ struct Run {
 };
 Result<std::vector<Run>> ResidentRuns(int pid, const Mapping& mapping, bool anonymous);
 
+// Only anonymous memory can be missing. So what a process has changed of a file's memory (its
+// global variables, above all), `changed`, is replaced by anonymous memory of the same content,
+// unless it is code or little of much.
+bool MayBeReplaced(const Mapping& mapping, const std::vector<Run>& changed);
+
 }  // namespace godwit::checkpoint

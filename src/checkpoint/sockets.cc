@@ -23,7 +23,7 @@ namespace godwit::checkpoint {
 namespace {
 
 constexpr int kInetSocket = 4;  // of File::type
-constexpr uint32_t kListening = 10, kClosed = 7;
+constexpr uint32_t kListening = 10, kClosed = 7, kConnecting = 2;
 constexpr uint32_t kLoopback = 127;
 constexpr size_t kQueues = 64 << 20;  // bytes of a connection's image
 constexpr size_t kTable = 4 << 20;    // bytes of a table in /proc/PID/net
@@ -121,6 +121,11 @@ Result<std::vector<SocketInImage>> ReadSockets(const std::string& images) {
         const bool datagrams = isk.proto() == IPPROTO_UDP;
         if (IsLoopback(own) || isk.src_port() == 0) return {};
         if (!datagrams && (isk.proto() != IPPROTO_TCP || isk.state() == kClosed)) return {};
+        if (!datagrams && isk.state() == kConnecting) {
+          return Fail(Code::kUnsupported,
+                      "a connection to port {} is being made, and its answer would not be heard",
+                      isk.dst_port());
+        }
         SocketInImage socket;
         socket.datagrams = datagrams;
         socket.port = static_cast<uint16_t>(isk.src_port());

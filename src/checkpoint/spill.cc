@@ -23,6 +23,7 @@
 #include "checkpoint/inside.h"
 #include "checkpoint/mappings.h"
 #include "checkpoint/spill_file.h"
+#include "checkpoint/stopped_process.h"
 #include "checkpoint/tracees.h"
 #include "checkpoint/uffd.h"
 
@@ -30,15 +31,7 @@ namespace godwit::checkpoint {
 namespace {
 
 constexpr const char* kDevice = "/dev/userfaultfd";
-#ifndef USERFAULTFD_IOC_NEW
-constexpr uint64_t kNewUffd = _IO(0xAA, 0x00);
-#else
-constexpr uint64_t kNewUffd = USERFAULTFD_IOC_NEW;
-#endif
 constexpr uint64_t kAtOnce = 256 * kPage;
-// What was changed of a file's memory is put away if the whole is not larger than that many times.
-constexpr uint64_t kMostReplaced = 4;
-constexpr uint64_t kFewPages = 16 * kPage;
 
 Nanos Now() {
   timespec now = {};
@@ -49,148 +42,6 @@ Nanos Now() {
 bool IsZero(std::span<const char> page) {
   return page[0] == 0 && std::memcmp(page.data(), page.data() + 1, page.size() - 1) == 0;
 }
-
-Result<> SendDescriptor(const Fd& socket, int fd) {
-  char byte = 0;
-  iovec part = {&byte, 1};
-  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
-  msghdr header = {};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = space;
-  header.msg_controllen = sizeof space;
-  cmsghdr* extra = CMSG_FIRSTHDR(&header);
-  extra->cmsg_level = SOL_SOCKET;
-  extra->cmsg_type = SCM_RIGHTS;
-  extra->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(extra), &fd, sizeof fd);
-  if (::sendmsg(socket.get(), &header, MSG_NOSIGNAL) < 0)
-    return FailErrno(errno, "cannot hand a descriptor to the function");
-  return {};
-}
-
-// One stopped process, made to do things.
-class Process {
- public:
-  Process(Tracees& tracees, int pid) : tracees_(tracees), pid_(pid) {}
-
-  // A userfaultfd of its memory. A function may not make one, and userfaultfd(2) asks for a
-  // capability of whose memory it is; who has the device open needs none, so it gets that over a
-  // socket for the time being, and nothing of it is left.
-  Result<Fd> MakeUffd(const Fd& device) {
-    GODWIT_TRY(const uint64_t page,
-               Do("map a page", SYS_mmap,
-                  {0, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, ~0ULL, 0}));
-    Result<Fd> uffd = WithPage(device, page);
-    GODWIT_TRY(Do("unmap a page", SYS_munmap, {page, kPage}));
-    return uffd;
-  }
-
-  // Lets go of pages; `meanwhile` answers for those that are watched.
-  Result<> Forget(uint64_t address, uint64_t bytes, const std::function<void()>& meanwhile = {}) {
-    GODWIT_TRY(Do("let go of memory", SYS_madvise, {address, bytes, MADV_DONTNEED}, meanwhile));
-    return {};
-  }
-
-  // Memory without pages, of the same size and protection as `mapping`, somewhere else.
-  Result<uint64_t> MapLike(const Mapping& mapping) {
-    return Do("map memory", SYS_mmap,
-              {0, mapping.bytes(), static_cast<uint64_t>(mapping.protection),
-               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ULL, 0});
-  }
-  Result<> Unmap(uint64_t address, uint64_t bytes, const std::function<void()>& meanwhile) {
-    GODWIT_TRY(Do("unmap memory", SYS_munmap, {address, bytes}, meanwhile));
-    return {};
-  }
-  // Puts what lies at `from` in the place of `mapping`, in one step.
-  Result<> Move(uint64_t from, const Mapping& mapping, const std::function<void()>& meanwhile) {
-    GODWIT_TRY(
-        Do("move memory", SYS_mremap,
-           {from, mapping.bytes(), mapping.bytes(), MREMAP_MAYMOVE | MREMAP_FIXED, mapping.start},
-           meanwhile));
-    return {};
-  }
-
- private:
-  Result<uint64_t> Do(const char* what, long number, std::array<uint64_t, 6> arguments,
-                      const std::function<void()>& meanwhile = {}) {
-    GODWIT_TRY(const long result, tracees_.Call(pid_, number, arguments, meanwhile));
-    if (result < 0 && result > -static_cast<long>(kPage))
-      return FailErrno(static_cast<int>(-result), "process {} cannot {}", pid_, what);
-    return static_cast<uint64_t>(result);
-  }
-
-  Result<Fd> WithPage(const Fd& device, uint64_t page) {
-    GODWIT_TRY(Do("make a pair of sockets", SYS_socketpair,
-                  {AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, page}));
-    int pair[2] = {};
-    GODWIT_TRY(Peek(page, pair, sizeof pair));
-    Result<Fd> uffd = WithSockets(device, page, pair);
-    for (const int fd : pair) {
-      if (const auto closed = Close(fd); !closed && uffd) uffd = std::unexpected(closed.error());
-    }
-    return uffd;
-  }
-
-  Result<Fd> WithSockets(const Fd& device, uint64_t page, const int* pair) {
-    const Fd ours = CopyDescriptor(pid_, pair[1]);
-    if (!ours) return FailErrno(errno, "cannot reach process {}", pid_);
-    GODWIT_TRY(SendDescriptor(ours, device.get()));
-    // What recvmsg(2) fills, laid out behind each other.
-    struct Letter {
-      msghdr header;
-      iovec part;
-      alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))];
-      char byte;
-    } letter = {};
-    letter.part = {reinterpret_cast<void*>(page + offsetof(Letter, byte)), 1};
-    letter.header.msg_iov = reinterpret_cast<iovec*>(page + offsetof(Letter, part));
-    letter.header.msg_iovlen = 1;
-    letter.header.msg_control = reinterpret_cast<void*>(page + offsetof(Letter, space));
-    letter.header.msg_controllen = sizeof letter.space;
-    GODWIT_TRY(Poke(page, &letter, sizeof letter));
-    GODWIT_TRY(Do("receive a descriptor", SYS_recvmsg,
-                  {static_cast<uint64_t>(pair[0]), page, MSG_CMSG_CLOEXEC | MSG_DONTWAIT}));
-    GODWIT_TRY(Peek(page, &letter, sizeof letter));
-    int opened = -1;
-    if (letter.header.msg_controllen < CMSG_LEN(sizeof(int)))
-      return Fail(Code::kUnsupported, "process {} may have no more descriptors", pid_);
-    std::memcpy(&opened, letter.space + CMSG_LEN(0), sizeof opened);
-    const auto made = Do("make a userfaultfd", SYS_ioctl,
-                         {static_cast<uint64_t>(opened), kNewUffd, O_CLOEXEC | O_NONBLOCK});
-    GODWIT_TRY(Close(opened));
-    if (!made) return std::unexpected(made.error());
-    const int number = static_cast<int>(*made);
-    Fd uffd = CopyDescriptor(pid_, number);
-    GODWIT_TRY(Close(number));
-    if (!uffd) return FailErrno(errno, "cannot take the userfaultfd of process {}", pid_);
-    return uffd;
-  }
-
-  Result<> Close(int fd) {
-    GODWIT_TRY(Do("close a descriptor", SYS_close, {static_cast<uint64_t>(fd)}));
-    return {};
-  }
-
-  Result<> Peek(uint64_t address, void* into, size_t size) {
-    const iovec here = {into, size};
-    const iovec there = {reinterpret_cast<void*>(address), size};
-    if (::process_vm_readv(pid_, &here, 1, &there, 1, 0) != static_cast<ssize_t>(size))
-      return FailErrno(errno, "cannot read the memory of process {}", pid_);
-    return {};
-  }
-
-  Result<> Poke(uint64_t address, const void* from, size_t size) {
-    const iovec here = {const_cast<void*>(from), size};
-    const iovec there = {reinterpret_cast<void*>(address), size};
-    if (::process_vm_writev(pid_, &here, 1, &there, 1, 0) != static_cast<ssize_t>(size))
-      return FailErrno(errno, "cannot write to the memory of process {}", pid_);
-    return {};
-  }
-
-  Tracees& tracees_;
-  int pid_;
-};
 
 // All processes of one instance.
 class Spilling {
@@ -206,7 +57,7 @@ class Spilling {
     Result<> done;
     for (const int pid : request_.pids) {
       if (!done) break;
-      Process process(*tracees, pid);
+      StoppedProcess process(*tracees, pid);
       done = Empty(process, pid, device);
     }
     Result<> gone_on = tracees->LetGo();
@@ -216,7 +67,7 @@ class Spilling {
 
  private:
   // What is missing is served from before the first can ask for it, whatever fails.
-  Result<> Empty(Process& process, int pid, const Fd& device) {
+  Result<> Empty(StoppedProcess& process, int pid, const Fd& device) {
     GODWIT_TRY(const auto mappings, ReadMappings(pid));
     GODWIT_TRY(Fd uffd, process.MakeUffd(device));
     GODWIT_TRY(AgreeOnEvents(uffd.get()));
@@ -264,16 +115,6 @@ class Spilling {
     return {};
   }
 
-  // Only anonymous memory can be missing. So what a process has changed of a file's memory (its
-  // global variables, above all) is replaced by anonymous memory of the same content, unless it is
-  // code or little of much.
-  static bool MayBeReplaced(const Mapping& mapping, const std::vector<Run>& runs) {
-    uint64_t bytes = 0;
-    for (const Run& run : runs) bytes += run.bytes;
-    return (mapping.protection & PROT_READ) != 0 && (mapping.protection & PROT_EXEC) == 0 &&
-           mapping.bytes() <= kMostReplaced * bytes + kFewPages;
-  }
-
   // False if it cannot be read: a part lies beyond the end of its file.
   Result<bool> SaveAll(int pid, const Mapping& mapping, PageMap& missing) {
     const Result<> saved = Save(pid, {{mapping.start, mapping.bytes()}}, missing);
@@ -284,7 +125,7 @@ class Spilling {
   }
 
   // If it fails, what was there is there still.
-  Result<> Replace(Process& process, const Mapping& mapping, int uffd, PageMap& missing) {
+  Result<> Replace(StoppedProcess& process, const Mapping& mapping, int uffd, PageMap& missing) {
     GODWIT_TRY(const uint64_t aside, process.MapLike(mapping));
     Result<> moved = RegisterMissing(uffd, aside, mapping.bytes());
     const auto meanwhile = [&] { Answer(uffd, missing); };

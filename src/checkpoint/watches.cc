@@ -1,5 +1,6 @@
 #include "checkpoint/watches.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -11,6 +12,8 @@
 #include <iterator>
 #include <optional>
 #include <sstream>
+
+#include "base/fd.h"
 
 namespace godwit::checkpoint {
 namespace {
@@ -57,12 +60,16 @@ std::string Find(const std::string& root, const std::string& point, uint64_t ino
     const std::string directory = std::move(ahead.front());
     ahead.pop_front();
     std::error_code error;
-    for (fs::directory_iterator it(directory, error), end; !error && it != end;
-         it.increment(error)) {
+    // The function may run: what was a directory a moment ago may lead elsewhere by now.
+    const Result<Fd> opened = Open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    struct stat now = {};
+    if (!opened || ::fstat(opened->get(), &now) != 0 || now.st_dev != top.st_dev) continue;
+    const std::string through = fmt::format("/proc/self/fd/{}", opened->get());
+    for (fs::directory_iterator it(through, error), end; !error && it != end; it.increment(error)) {
       if (--looks < 0) return "";
       struct stat about = {};
-      const std::string path = it->path().string();
-      if (::lstat(path.c_str(), &about) != 0) continue;
+      if (::lstat(it->path().c_str(), &about) != 0) continue;
+      const std::string path = (fs::path(directory) / it->path().filename()).string();
       const bool mounted = S_ISDIR(about.st_mode) && about.st_dev != top.st_dev;
       if (mounted) continue;
       if (about.st_ino == inode) return path.substr(root.size());

@@ -7,7 +7,6 @@
 #include "base/fault.h"
 #include "base/scope.h"
 #include "base/try.h"
-#include "checkpoint/calls.h"
 
 namespace godwit::functions {
 
@@ -269,11 +268,7 @@ asio::awaitable<Result<std::pair<KeptInstance, ImageShelf::Held>>> Bakery::PutBa
   }
   GODWIT_FAULT(kBakerReady);
   baker_->FlushLog();
-  // What it has changed of its programs' variables becomes anonymous memory (checkpoint/spill.h),
-  // and so comes late in its clones, too. Without that they start a little slower.
-  const bool stops = co_await Offload(
-      work_.pool, [pids = baker_->Pids()] { return checkpoint::MayBeStoppedTwice(pids); });
-  if (stops) static_cast<void>(co_await baker_->PutInto(Tier::kSpilled, "becomes a template"));
+  co_await baker_->OwnMemory();
   Result<MoveReport> away;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     away = co_await baker_->Suspend("becomes a template");

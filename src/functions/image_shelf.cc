@@ -115,6 +115,7 @@ asio::awaitable<void> ImageShelf::RemoveAll() {
   while (!unneeded_.empty()) {
     const storage::BlobId image = std::move(unneeded_.front());
     unneeded_.pop_front();
+    if (Find(image)) continue;  // somebody needs it again
     GODWIT_FAULT(kImageUnneeded);
     const auto removed = co_await Offload(work_.pool, [&] { return work_.blobs.Remove(image); });
     if (!removed) work_.log.Warning("{}", removed.error().ToString());

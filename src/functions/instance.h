@@ -150,6 +150,9 @@ class Instance final : public RuntimeCalls {
   const std::string& obstacle() const { return obstacle_; }
   // The same of a dump: all that was found.
   const std::vector<checkpoint::Obstacle>& obstacles() const { return obstacles_; }
+  // Once, while it is at rest without a call: what it has changed of its programs' variables
+  // becomes memory that can come late (checkpoint/own_memory.h). It runs on if that cannot be.
+  boost::asio::awaitable<void> OwnMemory();
   // Ends it: its call fails with `why`.
   void Stop(const std::string& reason, Error why);
   // Looked at ten times a second: marks it BLOCKED, puts it away when it is time.
@@ -180,6 +183,8 @@ class Instance final : public RuntimeCalls {
   bool IsPaused() const { return state() == State::kFrozen && sandbox_ && sandbox_->pauses(); }
   State StateBehind() const;
   bool CanPutInto(Tier tier) const;
+  // Waits until nothing else stops it, or uses its staging directory.
+  boost::asio::awaitable<void> Unstopped();
   boost::asio::awaitable<Result<>> FreezeAll();
   Result<> Thaw();
   boost::asio::awaitable<Result<>> SpillAll();
@@ -284,6 +289,8 @@ class Instance final : public RuntimeCalls {
   bool started_ = false;
   int operations_ = 0;    // moves under way, to their last tidying
   bool tidying_ = false;  // removes the staged files of a resume
+  bool owns_memory_ = false;
+  bool owning_ = false;   // OwnMemory() is under way: nobody else may stop it
   bool leaving_ = false;  // its walls go while it is put away
   bool moving_ = false;   // between two states
   bool ending_ = false;   // Stop() was called, or the process ended

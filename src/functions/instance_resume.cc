@@ -59,6 +59,7 @@ void Instance::PrepareMove() {
     return;
   const int first_pid = kept_ ? FirstDriverPid(kept_->facts) : CriuWorker::kForDump;
   static_cast<void>(gate_.Spawn(criu_.Prepare(*sandbox_, first_pid)));
+  if (workplace_.pager != nullptr && !beginning_.bakes) static_cast<void>(gate_.Spawn(OwnMemory()));
 }
 
 void Instance::ScheduleWake() {
@@ -142,6 +143,10 @@ class Resumption {
     const Result<int> outside = co_await self_.sandbox_->Find(facts_.pid, facts_.highest_pid + 1);
     self_.process_ = {facts_.pid, outside.value_or(0)};
     if (!outside) self_.alive_ = false;
+    if (image_.late) {
+      static_cast<void>(
+          self_.gate_.Spawn(BringTheRest(&self_, std::move(image_.open_all), self_.image_)));
+    }
   }
 
   bool committed = false;
@@ -262,11 +267,6 @@ class Resumption {
       checkpoint::RestoreHooks hooks;
       hooks.preparing = [&] { return PutTheRest(); };
       hooks.missing = [&](Fd uffd) { return memory->Serve(std::move(uffd), image_); };
-      hooks.registered = [&] {
-        asio::post(work_.executor, [&self = self_, open_all = std::move(image_.open_all)] {
-          static_cast<void>(self.gate_.Spawn(BringTheRest(&self, open_all, self.image_)));
-        });
-      };
       hooks.before_run = [&]() -> Result<> {
         if (memory != nullptr) GODWIT_TRY(memory->AwaitHeld());
         GODWIT_TRY(journalled.get());
@@ -435,6 +435,8 @@ asio::awaitable<void> Instance::PutBack(bool committed, const Error& why) {
   try_again_at_ = workplace_.clock.Steady() + pause;
   if (call_) workplace_.wake_at(id_, try_again_at_, Nanos(0));
   moving_ = false;
+  if (image_ && kept_ && !kept_->synced && !row_missing_ && !beginning_.trial)
+    workplace_.images->SyncLater(id_, image_);
   Rescheduled();
 }
 

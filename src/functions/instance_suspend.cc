@@ -168,7 +168,6 @@ class Suspension {
           return self_.beginning_.bakes ? PutTemplate(database, kept, self_.beginning_.depends)
                                         : PutInstance(database, kept);
         });
-    if (journalled && !kept.synced) work_.images->SyncLater(self_.id_, self_.image_);
     co_return std::move(journalled).Within("the suspension is not in the journal");
   }
 
@@ -268,8 +267,11 @@ class Suspension {
     facts.clock_offset = self_.clock_offset_;
     facts.wall = wall_;
     facts.boot = work_.boot;
-    if (!self_.memory_ || self_.memory_->working_set().empty()) return {};
-    return checkpoint::WriteWorkingSet(self_.Staging(), self_.memory_->working_set());
+    // For speed alone: without it, it comes back all the same.
+    if (self_.memory_ && !self_.memory_->working_set().empty()) {
+      static_cast<void>(checkpoint::WriteWorkingSet(self_.Staging(), self_.memory_->working_set()));
+    }
+    return {};
   }
 
   // On the loop, to which what is asked here belongs. Whoever ended the instance while CRIU was at
@@ -419,7 +421,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
     Rescheduled();
   });
   moving_ = true;
-  while (tidying_) co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+  co_await Unstopped();
   const SteadyTime begun = workplace_.clock.Steady();
   if (const Result<> whole = co_await MakeWhole(); !whole) {
     Settled();
@@ -461,6 +463,7 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   }
   if (endpoint_) co_await endpoint_->Drop();
   kept_ = std::move(suspension.kept);
+  row_missing_ = !durable && !staged_ && !beginning_.trial && !beginning_.bakes;
   if (call_ && durable && !beginning_.trial) call_->kept = true;
   if (call_) call_->invocation.payload = std::string();  // the function has it
   awake_before_ = kept_->facts.awake;
@@ -479,6 +482,8 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
     co_return CannotSuspend(durable.error().code(), durable.error().ToString());
   }
   failures_ = 0;
+  // Only now can it be brought back, should it turn out not to be safe.
+  if (!kept_->synced && !beginning_.trial) workplace_.images->SyncLater(id_, image_);
   PrepareMove();
   refused_ = false;
   costs_.suspend.Learn(report.took);

@@ -10,6 +10,7 @@
 #include "checkpoint/activity.h"
 #include "checkpoint/freeze.h"
 #include "checkpoint/inside.h"
+#include "checkpoint/own_memory.h"
 #include "checkpoint/wakes.h"
 #include "functions/instance.h"
 
@@ -75,6 +76,7 @@ asio::awaitable<Result<MoveReport>> Instance::PutInto(Tier tier, std::string rea
     Rescheduled();
   });
   moving_ = true;
+  co_await Unstopped();
   const SteadyTime begun = workplace_.clock.Steady();
   MoveReport report;
   report.memory_before = sandbox_->cgroup().MemoryBytes();
@@ -112,6 +114,24 @@ asio::awaitable<Result<MoveReport>> Instance::PutInto(Tier tier, std::string rea
   if (!call_) owner_.WantsCall(*this);  // one that came meanwhile has passed it over
   report.instance = View();
   co_return report;
+}
+
+asio::awaitable<void> Instance::OwnMemory() {
+  if (owns_memory_ || moving_ || ending_ || !alive_ || state() != State::kReady || call_) co_return;
+  owns_memory_ = owning_ = true;
+  ++operations_;
+  const auto owned = co_await Offload(workplace_.pool, [pids = Pids(), offset = clock_offset_] {
+    return checkpoint::OwnMemory(pids, offset);
+  });
+  if (!owned) log_line_.Debug("'{}' comes back more slowly: {}", id_.text, owned.error().reason());
+  cpu_seen_ = 0;
+  owning_ = false;
+  --operations_;
+  Rescheduled();
+}
+
+asio::awaitable<void> Instance::Unstopped() {
+  while (owning_ || tidying_) co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
 asio::awaitable<Result<>> Instance::FreezeAll() {

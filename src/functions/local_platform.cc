@@ -147,7 +147,7 @@ class Local final : public LocalPlatform {
 
  private:
   Result<std::vector<ImageShelf::Held>> ShelveImages(std::vector<KeptInstance>& instances);
-  Result<> ForgetInstance(const KeptInstance& kept);
+  Result<ImageShelf::Held> ForgetInstance(const KeptInstance& kept);
   Result<bool> RestoreInstance(KeptInstance kept);  // false: it is lost
   Result<> BuryInstance(const KeptInstance& kept, const Error& why);
   asio::awaitable<void> Ticking();
@@ -202,10 +202,15 @@ Result<std::vector<ImageShelf::Held>> Local::ShelveImages(std::vector<KeptInstan
   std::vector<KeptInstance> whole;
   for (KeptInstance& kept : instances) {
     if (!kept.synced && kept.facts.boot != work_.boot) {
-      if (const Result<> read = CheckImages(work_.blobs, kept); !read) {
+      const Result<> read = CheckImages(work_.blobs, kept);
+      // Whatever else stands in the way of reading it, its resume will tell.
+      if (!read &&
+          (read.error().code() == Code::kCorrupt || read.error().code() == Code::kNotFound)) {
         work_.log.Warning("the power cut took instance '{}': {}", kept.facts.instance.text,
                           read.error().ToString());
-        GODWIT_TRY(ForgetInstance(kept));
+        // Held like the others: what it refers to may be theirs as well.
+        GODWIT_TRY(ImageShelf::Held gone, ForgetInstance(kept));
+        held.push_back(std::move(gone));
         continue;
       }
     }
@@ -216,16 +221,17 @@ Result<std::vector<ImageShelf::Held>> Local::ShelveImages(std::vector<KeptInstan
   return held;
 }
 
-Result<> Local::ForgetInstance(const KeptInstance& kept) {
+Result<ImageShelf::Held> Local::ForgetInstance(const KeptInstance& kept) {
   const InstanceId& id = kept.facts.instance;
   GODWIT_TRY(work_.journal.WriteNow(
       [&](storage::Database& database) { return DropInstance(database, id); }));
   Lifecycle life(id, State::kSuspended, work_.clock, work_.observe);
   static_cast<void>(life.Move(State::kLost, "a power cut took its image"));
-  images_.Own(kept)->Drop();
+  ImageShelf::Held image = images_.Own(kept);
+  image->Drop();
   std::error_code error;
   std::filesystem::remove_all(work_.directories.instances + "/" + id.text, error);
-  return {};
+  return image;
 }
 
 Result<bool> Local::RestoreInstance(KeptInstance kept) {

@@ -68,12 +68,31 @@ bool ReadOnly(const char* path) {
                  MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0;
 }
 
+// A namespace with a small table of connections (nursery.h) remembers few that are over, and few
+// that are half made, unless it is told otherwise. Without these settings it is as it is.
+void Widen(const char* proc) {
+  struct Setting {
+    const char* name;
+    const char* value;
+  };
+  for (const Setting setting :
+       {Setting{"tcp_max_tw_buckets", "16384\n"}, {"tcp_max_syn_backlog", "1024\n"}}) {
+    char path[4096];
+    std::snprintf(path, sizeof path, "%s/sys/net/ipv4/%s", proc, setting.name);
+    const int file = ::open(path, O_WRONLY | O_CLOEXEC);
+    if (file < 0) continue;
+    static_cast<void>(::write(file, setting.value, std::strlen(setting.value)));
+    ::close(file);
+  }
+}
+
 // Process 1's own way to say which pid comes next, from before /proc/sys is read-only.
 bool Proc(const char* to, int& last_pid) {
   if (::mount("proc", to, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) return false;
   char path[4096];
   std::snprintf(path, sizeof path, "%s/sys/kernel/ns_last_pid", to);
   last_pid = ::open(path, O_WRONLY | O_CLOEXEC);  // -1: a kernel without checkpoints
+  Widen(to);
   return true;
 }
 

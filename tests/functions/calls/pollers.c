@@ -111,7 +111,7 @@ static void Epoll(int call, int ready) {
   long got = -2;
   if (call == kWait) got = epoll_wait(poller, &event, 1, (int)(wait * 1000));
   if (call == kPwait) got = epoll_pwait(poller, &event, 1, (int)(wait * 1000), &mask);
-  if (call == kPwait2) got = syscall(SYS_epoll_pwait2, poller, &event, 1, &timeout, &mask, 8);
+  if (call == kPwait2) got = syscall(SYS_epoll_pwait2, poller, &event, 1, &timeout, &mask, sizeof(long));
   Is("epoll", got, ready);
   Lasts("epoll", Clock(CLOCK_MONOTONIC) - begun, seconds);
   Is("the event's data", (long)event.data.u64, ready ? 0x1122334455667788 : 5);
