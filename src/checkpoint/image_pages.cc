@@ -1,6 +1,7 @@
 #include "checkpoint/image_pages.h"
 
 #include <algorithm>
+#include <memory>
 #include <mutex>
 #include <utility>
 
@@ -87,47 +88,59 @@ class BlobPages final : public PageSource {
   std::unique_ptr<storage::BlobReader> reader_;
 };
 
-// The same of a small part, which is opened as a whole by one thread while another reads it: what
-// is not open yet is read by itself, for whoever asks must not wait for all that lies before.
+// The same of a small part, which stays open: each piece of it once, by whoever wants it first, the
+// one who reads, or the one who opens all.
 class OpenedPages final : public PageSource {
  public:
   OpenedPages(std::unique_ptr<storage::BlobReader> reader, storage::BlobRange range)
-      : reader_(std::move(reader)), range_(range) {
-    bytes_.reserve(range.to - range.from);
-  }
+      : reader_(std::move(reader)),
+        range_(range),
+        first_(range.from / kPiece),
+        bytes_(std::make_unique_for_overwrite<char[]>(range.to - range.from)),
+        pieces_((range.to + kPiece - 1) / kPiece - first_) {}
 
   Result<> Read(uint64_t offset, std::span<char> into) override {
     if (offset < range_.from || into.size() > range_.to - range_.from ||
         offset > range_.to - into.size())
       return Fail(Code::kCorrupt, "the image has no page there");
-    const uint64_t at = offset - range_.from;
-    {
-      const std::lock_guard lock(mutex_);
-      if (bytes_.size() >= at + into.size()) {
-        bytes_.copy(into.data(), into.size(), at);
-        return {};
-      }
-    }
-    return reader_->Read(offset, into);
+    const uint64_t last = (offset + into.size() - 1) / kPiece - first_;
+    for (uint64_t piece = offset / kPiece - first_; piece <= last; ++piece)
+      GODWIT_TRY(OpenPiece(piece, *reader_));
+    std::copy_n(bytes_.get() + (offset - range_.from), into.size(), into.begin());
+    return {};
   }
 
-  // If it ends early, whoever reads what is missing finds out why.
+  // Whoever reads what cannot be opened finds out why.
   void OpenAll(storage::Blobs& blobs, const storage::BlobId& id, std::string_view bond) {
-    static_cast<void>(blobs.Stream(
-        id,
-        [&](std::string_view bytes) -> Result<> {
-          const std::lock_guard lock(mutex_);
-          bytes_.append(bytes);  // there is room for all, so nothing moves
-          return {};
-        },
-        bond, range_));
+    const auto reader = blobs.OpenReader(id, bond);
+    if (!reader) return;
+    for (uint64_t piece = 0; piece < pieces_.size(); ++piece)
+      static_cast<void>(OpenPiece(piece, **reader));
   }
 
  private:
-  std::unique_ptr<storage::BlobReader> reader_;
+  static constexpr uint64_t kPiece = storage::kLeastBlobChunk;
+  struct Piece {
+    std::mutex busy;
+    bool open = false;  // guarded by `busy`
+  };
+
+  Result<> OpenPiece(uint64_t number, storage::BlobReader& reader) {
+    Piece& piece = pieces_[number];
+    const std::lock_guard lock(piece.busy);
+    if (piece.open) return {};
+    const uint64_t from = std::max(range_.from, (first_ + number) * kPiece);
+    const uint64_t to = std::min(range_.to, (first_ + number + 1) * kPiece);
+    GODWIT_TRY(reader.Read(from, {bytes_.get() + (from - range_.from), to - from}));
+    piece.open = true;
+    return {};
+  }
+
+  std::unique_ptr<storage::BlobReader> reader_;  // of the one who reads
   const storage::BlobRange range_;
-  std::mutex mutex_;
-  std::string bytes_;  // what is opened; guarded by mutex_
+  const uint64_t first_;
+  std::unique_ptr<char[]> bytes_;
+  std::vector<Piece> pieces_;
 };
 
 class PagesOfAll final : public PageSource {

@@ -62,7 +62,8 @@ TEST_F(PagePlanTest, WithoutBasesAllIsItsOwnOnceAndZerosAreNowhere) {
 }
 
 TEST_F(PagePlanTest, WhatABaseHasIsReferredToWhereverItLies) {
-  const PagePlan plan = Plan(Pages({{150, 50}, {500, 2}, {100, 50}}), {Pool({{100, 100}})});
+  const std::string file = Pages({{150, 50}, {500, 2}, {100, 50}});  // the plan refers to it
+  const PagePlan plan = Plan(file, {Pool({{100, 100}})});
   EXPECT_THAT(plan.runs.at(0),
               ElementsAre(PageRun{1, 50, 50}, PageRun{0, 0, 2}, PageRun{1, 0, 50}));
   EXPECT_THAT(plan.bases, ElementsAre(0));

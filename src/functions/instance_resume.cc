@@ -289,17 +289,16 @@ class Resumption {
     });
   }
 
-  // What is small is opened side by side with what the process asks for, and comes when it is open.
-  // The image is held meanwhile, for the names of its blobs are needed.
+  // It comes as it is wanted, then in order; what is small is opened side by side with that. The
+  // image is held meanwhile, for the names of its blobs are needed.
   static asio::awaitable<void> BringTheRest(Instance* self, std::function<void()> open_all,
                                             ImageShelf::Held) {
-    if (open_all) {
-      co_await Offload(self->workplace_.pool, [&] {
-        open_all();
-        return 0;
-      });
-    }
     if (self->memory_) self->memory_->FillUp();
+    if (!open_all) co_return;
+    co_await Offload(self->workplace_.pool, [&] {
+      open_all();
+      return 0;
+    });
   }
 
   asio::awaitable<Result<Fd>> Rebuild(const SavedSession& session) {
