@@ -164,6 +164,7 @@ Result<int> Restore(const Worker& worker, const RestoreRequest& restore,
     if (response.type() == kNotify) {
       const std::string& script = response.notify().script();
       if (script == "pre-resume" && prepared && hooks.before_run) prepared = hooks.before_run();
+      if (script == "post-resume" && hooks.running) hooks.running();
       GODWIT_TRY(Answer(worker.channel, prepared.has_value()));
       continue;
     }

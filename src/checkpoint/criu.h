@@ -59,6 +59,8 @@ struct RestoreHooks {
   std::function<Result<>(Fd)> missing;
   // The processes exist, with their memory, and have not run yet.
   std::function<Result<>()> before_run;
+  // They run.
+  std::function<void()> running;
 };
 
 // The root's pid, inside.

@@ -152,6 +152,7 @@ class Resumption {
   bool committed = false;
   bool broken = false;  // the image itself
   Nanos walls_took{};
+  SteadyTime runs_since{};
 
  private:
   // It joins the control group, and what it restores is in there from its beginning.
@@ -275,6 +276,7 @@ class Resumption {
         return checkpoint::WriteTimeouts(facts_.timeouts, work_.InstanceClock(self_.clock_offset_),
                                          outside);
       };
+      hooks.running = [&] { runs_since = work_.clock.Steady(); };
       GODWIT_TRY(
           const int pid,
           checkpoint::Restore(
@@ -367,9 +369,10 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
   call_started_ = still_since_ = workplace_.clock.Steady();
   cpu_seen_ = 0;
   static_cast<void>(life_.Move(call_ ? State::kBusy : State::kReady, std::move(reason)));
-  report.took = workplace_.clock.Steady() - begun;
-  LearnResumeCost(report.took - resumption.walls_took);
-  costs_.resume.Learn(report.took);
+  report.took = resumption.runs_since - begun;
+  const Nanos whole = workplace_.clock.Steady() - begun;
+  LearnResumeCost(whole - resumption.walls_took);
+  costs_.resume.Learn(whole);
   report.memory_after = sandbox_->cgroup().MemoryBytes();
   LeaveImage();
   due_ = waits ? SteadyTime{*kept_->facts.deadline - clock_offset_} : SteadyTime{};
