@@ -13,8 +13,8 @@ from sides.plain_criu import PlainCriu, find_criu
 MIB = 2**20
 SUSPEND_NOTE = (
     "A suspension is over for Godwit when the processes are gone and their memory is free; its "
-    "answer comes when the image, compressed and encrypted, and the journal are synced to the "
-    "disk, and what the kernel cached for them is given back. CRIU does none of these."
+    "answer comes when the image, compressed and encrypted, is written, its row is in the journal, "
+    "and what the kernel cached for them is given back. CRIU does none of these."
 )
 SETTLE = 0.1  # seconds: what is put away has been idle or asleep for a while
 # The Docker Engine's figures (docker.py) stand in the same comparisons.
