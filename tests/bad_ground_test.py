@@ -213,17 +213,23 @@ def fill(node):
     return ballast
 
 
+def sleeper_on_a_small_disk(case):
+    """A node whose store has a disk of its own, with the function `sleeps`."""
+    home = harness.new_home()
+    node = harness.Node(*PLAIN, "--blocked-after", "200ms", home=home,
+                        wrap=(*SMALL_DISK, str(home / "data")))
+    case.addCleanup(node.close)
+    node.start()
+    node.deploy("sleeps", "misfits", "handler.sleeps", timeout=60)
+    return node
+
+
 class ReadOnly(unittest.TestCase, harness.Errors):
     """A disk that takes nothing any more, as one with an error is mounted."""
 
     def test_while_it_runs(self):
         """Of the images: what is on disk comes back, what runs goes on, nothing is half done."""
-        home = harness.new_home()
-        node = harness.Node(*PLAIN, "--blocked-after", "200ms", home=home,
-                            wrap=(*SMALL_DISK, str(home / "data")))
-        self.addCleanup(node.close)
-        node.start()
-        node.deploy("sleeps", "misfits", "handler.sleeps", timeout=60)
+        node = sleeper_on_a_small_disk(self)
         kept = node.submit("sleeps", {"seconds": 6})
         node.wait_for(state="SUSPENDED")
         blobs = str(node.data / "blobs")
@@ -257,12 +263,7 @@ class ReadOnly(unittest.TestCase, harness.Errors):
 class FullDisk(unittest.TestCase, harness.Errors):
 
     def test_while_a_call_is_put_away(self):
-        home = harness.new_home()
-        node = harness.Node(*PLAIN, "--blocked-after", "200ms", home=home,
-                            wrap=(*SMALL_DISK, str(home / "data")))
-        self.addCleanup(node.close)
-        node.start()
-        node.deploy("sleeps", "misfits", "handler.sleeps", timeout=60)
+        node = sleeper_on_a_small_disk(self)
         node.invoke("sleeps", {"seconds": 0})
         ballast = fill(node)
         call = node.later("invoke", "sleeps", '{"seconds": 4}')

@@ -20,7 +20,7 @@ QUICK = {1: 3, 16: 3, 64: 2, 256: 2, 1024: 1}
 SETTLE = 0.2  # seconds awake, and away
 FUNCTION = "bench/functions/heap"
 GODWIT, EAGER, LAZY = "Godwit", "plain CRIU", "criu lazy-pages"
-SUSPEND, DURABLE = "suspend, until its memory is free", "suspend, until it is on the disk"
+SUSPEND, ANSWER = "suspend, until its memory is free", "suspend, until its answer"
 FIRST, MOST, ALL = "first response", "90 % of its memory there", "all of its memory there"
 FIRST_MARK, ALL_MARK = 1.5, 1.5
 NOTE = (
@@ -51,7 +51,7 @@ def of_size(bench, mib, rounds):
 
     results = {
         SUSPEND: line(SUSPEND, [GODWIT, EAGER]),
-        DURABLE: line(DURABLE, [GODWIT]),
+        ANSWER: line(ANSWER, [GODWIT]),
         FIRST: line(FIRST, [GODWIT, LAZY, EAGER]),
         MOST: line(MOST, [GODWIT, LAZY, EAGER]),
         ALL: line(ALL, [GODWIT, LAZY, EAGER], Mark(ALL_MARK, peer=EAGER)),
@@ -106,7 +106,7 @@ class Ours:
         check(self.node.invoke("heap", b'{"whole": true}'), self.sum)
         return {
             SUSPEND: away["took_us"] / 1e3,
-            DURABLE: away["wall_ms"],
+            ANSWER: away["wall_ms"],
             **back(list(watch.reached.values()), answered),
         }
 

@@ -3,10 +3,10 @@
 // Makes what a process has changed of a file's memory its own: anonymous memory of the same
 // content, in the same place.
 //
-// The global variables of an interpreter are a third of what it holds at rest, and memory of a file
+// These are a program's global variables, of which an interpreter has many, and memory of a file
 // cannot come late after a resume (late_memory.h), since userfaultfd(2) knows anonymous memory
 // alone. /proc/self/maps shows it without its file from then on; nothing else does. Done once for a
-// process that is at rest, which stands still for some milliseconds.
+// process that is at rest, which stands still meanwhile.
 //
 // Threads: the pool. Failure: kUnsupported and kBusy before anybody is stopped, if being stopped
 // could be seen; whatever fails, memory is as it was. x86-64 only.

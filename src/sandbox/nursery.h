@@ -3,10 +3,10 @@
 // The network namespace in which those of sandboxes are born, so that each has tables of
 // connections of its own, and small ones.
 //
-// Namespaces share one table of TCP connections otherwise, which is as large as the machine:
-// 262,144 places with 24 GB of memory. Whoever lists the sockets of one namespace, as CRIU does for
-// each dump, walks all of it, for some milliseconds. How large a child's tables are, its parent
-// says (tcp_child_ehash_entries of Linux 6.1, udp_child_hash_entries of 6.2: ip-sysctl.rst of the
+// Namespaces share one table of TCP connections otherwise, which is as large as the machine
+// (`sysctl net.ipv4.tcp_ehash_entries`). Whoever lists the sockets of one namespace, as CRIU does
+// for each dump, walks all of it. How large a child's tables are, its parent says
+// (tcp_child_ehash_entries of Linux 6.1, udp_child_hash_entries of 6.2: ip-sysctl.rst of the
 // kernel's documentation); nothing of the machine's own is changed. Threads: any. Failure: kDenied
 // without CAP_SYS_ADMIN. A kernel without these settings makes namespaces as ever.
 #include "base/error.h"
