@@ -1,7 +1,6 @@
 #include "checkpoint/image.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "base/fault.h"
 #include "base/fd.h"
+#include "base/mapped_file.h"
 #include "base/try.h"
 #include "checkpoint/descent.h"
 #include "checkpoint/manifest.h"
@@ -22,30 +22,6 @@ namespace {
 using Kind = ImageEntry::Kind;
 
 constexpr size_t kMappedFrom = 256 << 10;  // bytes; smaller files are read, which is quicker
-
-// A file of CRIU's without a copy. Nobody else changes those.
-class Mapping {
- public:
-  static Result<Mapping> Of(const Fd& file, size_t size) {
-    void* const data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED | MAP_POPULATE, file.get(), 0);
-    if (data == MAP_FAILED) return FailErrno(errno, "cannot map {} bytes of an image", size);
-    return Mapping(data, size);
-  }
-  Mapping(Mapping&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
-  Mapping& operator=(Mapping&&) = delete;
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-  ~Mapping() {
-    if (data_ != nullptr) ::munmap(data_, size_);
-  }
-  std::string_view bytes() const { return {static_cast<const char*>(data_), size_}; }
-
- private:
-  Mapping(void* data, size_t size) : data_(data), size_(size) {}
-  void* data_;
-  size_t size_;
-};
 
 // CRIU's files: the many small ones in one buffer, the memory as it lies in the staging area.
 class CriuFiles {
@@ -67,7 +43,7 @@ class CriuFiles {
       entries.push_back({.kind = Kind::kCriu, .name = name, .bytes = size});
       places.push_back(small_.size());
       if (size >= kMappedFrom) {
-        GODWIT_TRY(Mapping mapping, Mapping::Of(file, size));
+        GODWIT_TRY(MappedFile mapping, MappedFile::Of(file, size));
         mappings_.push_back(std::move(mapping));
       } else {
         small_.resize(small_.size() + size);
@@ -88,52 +64,30 @@ class CriuFiles {
 
  private:
   std::string small_;
-  std::vector<Mapping> mappings_;
+  std::vector<MappedFile> mappings_;  // nobody else changes those
   std::vector<std::string_view> parts_;
 };
 
 // Refers to what `bases` have of the files of pages, which become entries of that kind.
 struct Sharing {
   PagePlan plan;
-  std::vector<PagePool> pools;  // of those in the plan
+  std::vector<std::string_view> pool;  // what is to be written
 };
 
 Sharing Share(storage::Blobs& blobs, std::span<const ImageBase> bases, const CriuFiles& criu,
               std::vector<ImageEntry>& entries) {
   std::vector<std::string_view> files;
+  std::vector<std::vector<SummedPage>> pages;
   for (size_t i = 0; i < entries.size(); ++i) {
     if (!HoldsPages(entries[i].name) || entries[i].bytes % kPage != 0) continue;
     entries[i].kind = Kind::kPages;
     files.push_back(criu.parts()[i]);
+    pages.push_back(SumPages(blobs, files.back()));
   }
-  std::vector<PagePool> pools;
-  std::vector<size_t> offered;
-  std::vector<bool> stays;
-  for (size_t i = 0; i < bases.size(); ++i) {
-    auto pool = ReadPool(blobs, bases[i]);
-    if (!pool) continue;  // as if it were not there: all that it has is written again
-    pools.push_back(*std::move(pool));
-    offered.push_back(i);
-    stays.push_back(bases[i].stays);
-  }
-  Sharing sharing{PlanPages(blobs, files, pools, stays), {}};
-  std::vector<ImageEntry> named;
-  for (size_t& base : sharing.plan.bases) {
-    sharing.pools.push_back(std::move(pools[base]));
-    base = offered[base];
-    named.push_back({.kind = Kind::kBase,
-                     .name = bases[base].id.hex,
-                     .bytes = sharing.pools.back().begin,
-                     .pages = sharing.pools.back().pages});
-  }
-  size_t file = 0;
-  for (ImageEntry& entry : entries) {
-    if (entry.kind != Kind::kPages) continue;
-    entry.pages = sharing.plan.own[file];
-    entry.runs = std::move(sharing.plan.runs[file++]);
-  }
-  if (!files.empty()) entries.push_back({.kind = Kind::kSums, .bytes = sharing.plan.sums.size()});
-  entries.insert(entries.begin(), named.begin(), named.end());
+  const OfferedPools offered = ReadPools(blobs, bases);
+  Sharing sharing{PlanPages(pages, offered.pools, offered.stays), {}};
+  sharing.pool = PagesAt(files, sharing.plan.pool);
+  WritePlan(sharing.plan, offered, bases, entries);
   return sharing;
 }
 
@@ -166,7 +120,7 @@ Result<StoredImage> StoreImage(storage::Blobs& blobs, const ImagePlaces& places,
     if (kind == Kind::kCriu) parts.push_back(*part);
     if (kind == Kind::kCriu || kind == Kind::kPages) ++part;
   }
-  parts.insert(parts.end(), sharing.plan.pool.begin(), sharing.plan.pool.end());
+  parts.insert(parts.end(), sharing.pool.begin(), sharing.pool.end());
   parts.push_back(sharing.plan.sums);
   GODWIT_FAULT(kBasesChosen);
   GODWIT_TRY(stored.id, blobs.PutUnique(parts, tail, options));

@@ -7,6 +7,7 @@
 // that would be kept for few of its pages is not referred to, and neither are more than kMostBases:
 // those pages are written again, so that images which refer to each other never take much more than
 // twice what whole ones would. Threads: the pool. Failure: none; ReadPool() as the blobs.
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "checkpoint/manifest.h"
 #include "checkpoint/page_runs.h"
 #include "storage/blobs.h"
 
@@ -41,14 +43,38 @@ inline constexpr uint32_t kLeastUse = 16;  // pages of a base that is worth a re
 struct PagePlan {
   std::vector<std::vector<PageRun>> runs;  // of each file
   std::vector<uint32_t> own;               // of each file: how many pages it adds to the pool
-  std::vector<std::string_view> pool;      // what is to be written, in the files
+  std::vector<uint64_t> pool;              // what is to be written: pages, counted over all files
   std::string sums;                        // of the pool
   std::vector<size_t> bases;               // of those that were offered; the first is owner 1
 };
 
-// `files` are whole pages; `pools` belong to what is offered, the ones to be preferred first, and
-// `stays` says the same as ImageBase.
-PagePlan PlanPages(storage::Blobs& blobs, std::span<const std::string_view> files,
-                   std::span<const PagePool> pools, const std::vector<bool>& stays);
+// A page of which no more than its sum is known.
+struct SummedPage {
+  bool zero = false;
+  std::array<char, kSumBytes> sum{};
+};
+std::vector<SummedPage> SumPages(storage::Blobs& blobs, std::string_view file);
+
+// `files` are all pages of each; `pools` belong to what is offered, the ones to be preferred first,
+// and `stays` says the same as ImageBase.
+PagePlan PlanPages(std::span<const std::vector<SummedPage>> files, std::span<const PagePool> pools,
+                   const std::vector<bool>& stays);
+
+// The pools of those bases that can be read: one that cannot is as if it were not there.
+struct OfferedPools {
+  std::vector<PagePool> pools;
+  std::vector<bool> stays;
+  std::vector<size_t> offered;  // their places among the bases
+};
+OfferedPools ReadPools(storage::Blobs& blobs, std::span<const ImageBase> bases);
+
+// Puts a plan into a manifest whose entries end with the files of pages that it is of: their runs,
+// the sums behind them, the bases before all. From then on plan.bases are places in `bases`.
+void WritePlan(PagePlan& plan, const OfferedPools& offered, std::span<const ImageBase> bases,
+               std::vector<ImageEntry>& entries);
+
+// The pages of a plan's pool in the files themselves, joined where they lie side by side.
+std::vector<std::string_view> PagesAt(std::span<const std::string_view> files,
+                                      std::span<const uint64_t> numbers);
 
 }  // namespace godwit::checkpoint

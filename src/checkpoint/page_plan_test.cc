@@ -35,14 +35,19 @@ class PagePlanTest : public testing::Test {
   PagePlan Plan(const std::string& file, const std::vector<PagePool>& pools = {},
                 std::vector<bool> stays = {}) {
     stays.resize(pools.size());
-    const std::string_view files[] = {file};
-    return PlanPages(*blobs_, files, pools, stays);
+    file_ = file;
+    const std::vector<SummedPage> pages[] = {SumPages(*blobs_, file)};
+    return PlanPages(pages, pools, stays);
   }
-  static std::string Joined(const PagePlan& plan) {
+  // Of the file that was planned last.
+  std::string Joined(const PagePlan& plan) const {
+    const std::string_view files[] = {file_};
     std::string all;
-    for (const auto piece : plan.pool) all += piece;
+    for (const auto piece : PagesAt(files, plan.pool)) all += piece;
     return all;
   }
+
+  std::string file_;
 
   storage::TestDirectory home_;
   SystemEntropy entropy_;
@@ -104,11 +109,14 @@ TEST_F(PagePlanTest, FilesHaveOnePool) {
   const std::string first = Pages({{1, 4}});
   const std::string second = Pages({{3, 4}});
   const std::string_view files[] = {first, second};
-  const PagePlan plan = PlanPages(*blobs_, files, {}, {});
+  const std::vector<SummedPage> pages[] = {SumPages(*blobs_, first), SumPages(*blobs_, second)};
+  const PagePlan plan = PlanPages(pages, {}, {});
   EXPECT_THAT(plan.runs.at(0), ElementsAre(PageRun{0, 0, 4}));
   EXPECT_THAT(plan.runs.at(1), ElementsAre(PageRun{0, 2, 4}));
   EXPECT_THAT(plan.own, ElementsAre(4, 2));
-  EXPECT_EQ(Joined(plan), Pages({{1, 6}}));
+  std::string pool;
+  for (const auto piece : PagesAt(files, plan.pool)) pool += piece;
+  EXPECT_EQ(pool, Pages({{1, 6}}));
 }
 
 }  // namespace

@@ -146,7 +146,7 @@ struct Blobs::Parts {
   const std::string root;
   const HashKeys hash_keys;
   const Digest seal_key;
-  const Digest sum_key;
+  Digest sum_key;
   Entropy& entropy;
   Crew crew;
   Benches benches;
@@ -378,6 +378,8 @@ std::string Blobs::SumPieces(std::string_view bytes, size_t piece_bytes) {
   });
   return sums;
 }
+
+void Blobs::SumPagesWith(const Digest& key) { parts_->sum_key = key; }
 
 Result<uint64_t> Blobs::Size(const BlobId& id) {
   const Result<BlobFile> file = parts_->OpenBlob(id);

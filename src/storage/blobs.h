@@ -105,6 +105,9 @@ class Blobs {
   // one store with the same sum are the same. The last piece may be shorter.
   static constexpr size_t kSumBytes = 16;
   std::string SumPieces(std::string_view bytes, size_t piece_bytes);
+  // From now on with this key, as other stores do: before anybody else uses the blobs. What was
+  // summed before is not known again.
+  void SumPagesWith(const Digest& key);
 
   // What the content has, and what it takes on disk.
   Result<uint64_t> Size(const BlobId& id);
