@@ -49,6 +49,7 @@ struct Entry {
   std::string key{};
   std::string value{};
   int64_t revision = 0;  // of its last change; greater than zero
+  bool operator==(const Entry&) const = default;
 };
 
 // All entries as they were at `revision`.
