@@ -34,7 +34,15 @@
   X(kSpilled, 603, "it is spilled and its threads wait again, nobody was told")            \
   X(kFilling, 604, "a piece of memory that was missing is back, others are not")           \
   X(kFrozen, 605, "it is frozen, nobody was told")                                         \
-  X(kThawed, 606, "it is thawed, nobody was told")
+  X(kThawed, 606, "it is thawed, nobody was told")                                         \
+  X(kDepartureHeld, 701, "an instance is put away to be sent, nothing is sent")            \
+  X(kImageSent, 702, "an image is at the target, which does not have its luggage")         \
+  X(kDeparted, 703, "an instance lives elsewhere, and its row is gone here")               \
+  X(kArrivalStored, 704, "an image that came is stored, its row is not")                   \
+  X(kArrivalKept, 705, "an instance that came has its row, the site does not know")        \
+  X(kArrivalOwned, 706, "an instance that came is this node's, and does not run")          \
+  X(kReplicaKept, 707, "a copy for another node is in the store, its owner not told")      \
+  X(kTakenOver, 708, "an instance of a lost node is this node's, and does not run")
 
 namespace godwit::fault {
 

@@ -2,8 +2,8 @@
 
 // A whole file that is read where it lies, without a copy.
 //
-// Only for files that nobody else changes: one that is cut short under it ends the process (SIGBUS).
-// Threads: any, to read. Failure: by errno.
+// Only for files that nobody else changes: one that is cut short under it ends the process
+// (SIGBUS). Threads: any, to read. Failure: by errno.
 #include <sys/mman.h>
 
 #include <cerrno>

@@ -58,8 +58,9 @@ Result<Rest> ReadRest(const Fd& file, uint64_t bytes) {
     if (entry.kind == Kind::kPages) {
       pages += entry.pages;
     } else {
-      (entry.kind == Kind::kCriu ? criu : entry.kind == Kind::kSums ? sums : tree) +=
-          entry.Stored();
+      (entry.kind == Kind::kCriu   ? criu
+       : entry.kind == Kind::kSums ? sums
+                                   : tree) += entry.Stored();
     }
   }
   if (sums != pages * kSumBytes) return Fail(Code::kCorrupt, "not each of its pages has a sum");
@@ -133,7 +134,8 @@ Result<> IncomingImage::TakePages(std::string_view sums, std::string_view pages)
 Result<> IncomingImage::TakeRest(uint64_t offset, std::string_view bytes) {
   // The same piece may come again, after an answer that was lost.
   if (offset > rest_bytes_)
-    return Fail(Code::kConflict, "a piece at {} came, where {} bytes are here", offset, rest_bytes_);
+    return Fail(Code::kConflict, "a piece at {} came, where {} bytes are here", offset,
+                rest_bytes_);
   if (taken_bytes() + bytes.size() > most_bytes_)
     return Fail(Code::kTooLarge, "the image has more than {} bytes", most_bytes_);
   GODWIT_TRY(WriteAt(rest_.get(), offset, bytes).Within("cannot keep an image on its way"));

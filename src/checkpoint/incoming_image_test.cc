@@ -100,9 +100,9 @@ class IncomingImageTest : public testing::Test {
     return sent;
   }
   Result<StoredImage> Arrive(IncomingImage& image, std::string_view bond = "") {
-    return image.Store([](const auto&) { return "{\"facts\":2}"; },
-                       {Durability::kCached, storage::Packing::kFast, storage::kLeastBlobChunk,
-                        bond});
+    return image.Store(
+        [](const auto&) { return "{\"facts\":2}"; },
+        {Durability::kCached, storage::Packing::kFast, storage::kLeastBlobChunk, bond});
   }
   std::unique_ptr<IncomingImage> Begin(Node& node, std::vector<ImageBase> library = {}) {
     return *IncomingImage::Begin(*node.blobs, node.home.path() + "/in", std::move(library), kMuch);

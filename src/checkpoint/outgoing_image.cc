@@ -30,8 +30,8 @@ Result<std::unique_ptr<OutgoingImage>> OutgoingImage::Open(storage::Blobs& blobs
   GODWIT_TRY(PlacedManifest whole, ReadManifest(*image->owners_.front().blob));
   for (const ImageEntry& entry : whole.manifest.entries) {
     if (entry.kind != Kind::kBase) continue;
-    const auto base = std::ranges::find_if(
-        bases, [&](const ImageBase& one) { return one.id.hex == entry.name; });
+    const auto base =
+        std::ranges::find_if(bases, [&](const ImageBase& one) { return one.id.hex == entry.name; });
     if (base == bases.end())
       return Fail(Code::kCorrupt, "the image '{}' refers to the image '{}', its row does not",
                   id.hex, entry.name);
@@ -110,8 +110,7 @@ Result<> OutgoingImage::ReadPages(std::span<const uint32_t> numbers, std::span<c
       const Place& next = places_[numbers[i + count]];
       if (next.owner != first.owner || next.at != first.at + count * kPage) break;
     }
-    GODWIT_TRY(
-        owners_[first.owner].blob->Read(first.at, into.subspan(i * kPage, count * kPage)));
+    GODWIT_TRY(owners_[first.owner].blob->Read(first.at, into.subspan(i * kPage, count * kPage)));
     i += count;
   }
   return {};

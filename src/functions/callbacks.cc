@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "base/try.h"
+#include "functions/abroad.h"
 #include "functions/schema.h"
 
 namespace godwit::functions {
@@ -35,6 +36,13 @@ asio::awaitable<Result<uint32_t>> Callbacks::Deliver(Callback callback) {
       // Before it is: an end of the call meanwhile is journaled after this.
       instance->KeepCall();
     }
+  } else if (const auto* away = away_.Find(callback.call)) {
+    const std::string node = away->node;
+    if (work_.abroad != nullptr)
+      co_return co_await work_.abroad->Deliver(node, std::move(callback));
+    co_return Fail(Code::kUnavailable,
+                   "call '{}' is on the node '{}' of a site that this node has left",
+                   callback.call.text, node);
   }
   uint32_t number = 0;
   GODWIT_CO_TRY(co_await work_.journal.Write([&](storage::Database& database) -> Result<> {

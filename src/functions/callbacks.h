@@ -10,6 +10,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "base/error.h"
+#include "functions/away_calls.h"
 #include "functions/crews.h"
 #include "functions/model.h"
 #include "functions/workplace.h"
@@ -18,7 +19,8 @@ namespace godwit::functions {
 
 class Callbacks {
  public:
-  Callbacks(Workplace& workplace, Crews& crews) : work_(workplace), crews_(crews) {}
+  Callbacks(Workplace& workplace, Crews& crews, AwayCalls& away)
+      : work_(workplace), crews_(crews), away_(away) {}
 
   // No more.
   void Close() { closing_ = true; }
@@ -30,6 +32,7 @@ class Callbacks {
 
   Workplace& work_;
   Crews& crews_;
+  AwayCalls& away_;
   bool closing_ = false;
 };
 

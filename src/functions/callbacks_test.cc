@@ -55,7 +55,8 @@ class CallbacksTest : public testing::Test, public Owner {
 
   TestPlace place_;
   Crews crews_{place_.workplace};
-  Callbacks callbacks_{place_.workplace, crews_};
+  AwayCalls away_;
+  Callbacks callbacks_{place_.workplace, crews_, away_};
   std::optional<SteadyTime> woken_for_;
 };
 

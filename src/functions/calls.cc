@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "base/try.h"
+#include "functions/abroad.h"
 #include "functions/schema.h"
 
 namespace godwit::functions {
@@ -31,6 +32,15 @@ Result<> Calls::Start(const std::set<std::string>& on_disk) {
   for (auto& kept : calls) {
     if (on_disk.contains(kept.invocation.id.text)) continue;
     PendingCall call{std::move(kept.invocation), Keeper(), true};
+    if (!kept.away.empty()) {
+      WentAway(std::move(call), std::move(kept.away), kept.record.instance.value_or(InstanceId{}));
+      continue;
+    }
+    if (!call.invocation.home.empty()) {
+      // Its payload is with the node that accepted it, which decides what to do.
+      call.done(call, Fail(Code::kUnavailable, "the node was restarted while the call ran"));
+      continue;
+    }
     if (call.invocation.kind == CallKind::kSync) {
       call.done(call, Fail(Code::kUnavailable, "the node was restarted while the call ran"));
       continue;
@@ -56,6 +66,12 @@ Result<> Calls::Start(const std::set<std::string>& on_disk) {
 asio::awaitable<void> Calls::Stop() {
   closing_ = true;
   sweep_.cancel();
+  for (auto& [id, away] : away_.TakeAll()) {
+    away.call.done(away.call, Fail(Code::kClosing,
+                                   "the node is shutting down; the call goes on on '{}' (`godwit "
+                                   "result {}` after the next start)",
+                                   away.node, id));
+  }
   co_await gate_.Drain();
 }
 
@@ -173,7 +189,10 @@ asio::awaitable<void> Calls::Write(Outcome outcome, int attempt) {
     const Result<> written = co_await work_.journal.Write(
         [&](storage::Database& database) { return FinishCall(database, outcome, attempt, at); });
     GODWIT_FAULT(kResultKept);
-    if (written) co_return;
+    if (written) {
+      if (work_.abroad != nullptr) work_.abroad->HasResults();
+      co_return;
+    }
     work_.log.Error("cannot keep the result of '{}' yet: {}", outcome.id.text,
                     written.error().ToString());
     for (Nanos waited{}; waited < wait && !closing_; waited += kFirstRetry) {
@@ -182,6 +201,59 @@ asio::awaitable<void> Calls::Write(Outcome outcome, int attempt) {
     }
     if (closing_) co_return;
   }
+}
+
+PendingCall::Done Calls::ComesBack(const Invocation& call) {
+  if (!call.home.empty() && call.home != work_.settings.node_name) return Keeper();
+  auto waiting = away_.Take(call.id);
+  return waiting ? std::move(waiting->done) : Keeper();
+}
+
+asio::awaitable<Result<>> Calls::ResultCame(RequestId id, std::optional<Outcome> outcome,
+                                            int attempt) {
+  GODWIT_CO_TRY(auto record, co_await work_.journal.Read([&](storage::Database& database) {
+    return FindCall(database, id);
+  }));
+  if (!record || record->finished) co_return Result<>{};
+  if (!outcome && record->kind == CallKind::kEvent) co_return co_await RunAgain(std::move(id));
+  if (!outcome) {
+    outcome.emplace();
+    outcome->function_error = "Unhandled";
+    outcome->payload = ErrorObject(id, "Godwit.CallFailed", "the node that ran the call lost it");
+  }
+  outcome->id = id;
+  GODWIT_CO_TRY(co_await work_.journal.Write([&](storage::Database& database) -> Result<> {
+    GODWIT_TRY(FinishCall(database, *outcome, attempt, work_.clock.Wall()));
+    return SendCallAway(database, id, "");
+  }));
+  if (auto waiting = away_.Take(id)) {
+    waiting->kept = false;  // it is already
+    waiting->done(*waiting, *std::move(outcome));
+  }
+  co_return Result<>{};
+}
+
+// From its payload, which the store has kept.
+asio::awaitable<Result<>> Calls::RunAgain(RequestId id) {
+  std::vector<KeptCall> calls;
+  GODWIT_CO_TRY(co_await work_.journal.Write([&](storage::Database& database) -> Result<> {
+    GODWIT_TRY(SendCallAway(database, id, ""));
+    GODWIT_TRY(calls, UnfinishedCalls(database));
+    return {};
+  }));
+  const auto found =
+      std::ranges::find_if(calls, [&](const KeptCall& kept) { return kept.invocation.id == id; });
+  if (found == calls.end()) co_return Result<>{};
+  static_cast<void>(away_.Take(id));
+  PendingCall call{std::move(found->invocation), Keeper(), true};
+  ++call.invocation.attempt;
+  const auto crew = catalogue_.CrewFor(call.invocation.function);
+  if (crew) {
+    (*crew)->Queue(std::move(call));
+  } else {
+    call.done(call, std::unexpected(crew.error()));
+  }
+  co_return Result<>{};
 }
 
 asio::awaitable<Result<CallRecord>> Calls::Find(RequestId id) {
@@ -197,6 +269,11 @@ asio::awaitable<Result<CallRecord>> Calls::Find(RequestId id) {
     record->instance = instance.id();
     record->attempt = instance.call()->invocation.attempt;
   });
+  if (const auto* away = away_.Find(id); away != nullptr && !record->finished) {
+    record->status = CallStatus::kRunning;
+    record->instance = away->instance;
+    record->node = away->node;
+  }
   co_return *std::move(record);
 }
 

@@ -9,11 +9,13 @@
 // runs the call again.
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "base/error.h"
 #include "base/gate.h"
+#include "functions/away_calls.h"
 #include "functions/catalogue.h"
 #include "functions/crews.h"
 #include "functions/platform.h"
@@ -44,16 +46,30 @@ class Calls {
   // Who is told of the end of a call that is kept: writes its result to the store.
   PendingCall::Done Keeper();
 
+  // The instance of this call lives on another node now.
+  void WentAway(PendingCall call, std::string node, InstanceId instance) {
+    away_.Add(std::move(call), std::move(node), std::move(instance));
+  }
+  // It is back: whoever waits for its result; the keeper, if that is another node or nobody.
+  PendingCall::Done ComesBack(const Invocation& call);
+  AwayCalls& away() { return away_; }
+  // What another node says of a call that was accepted here: durable when this returns. Nothing, if
+  // its result is known already. Without an outcome it was lost there: an Event call runs again.
+  boost::asio::awaitable<Result<>> ResultCame(RequestId id, std::optional<Outcome> outcome,
+                                              int attempt);
+
  private:
   Result<std::shared_ptr<Crew>> CrewFor(const std::string& function) const;
   Invocation MakeInvocation(Platform::Call call, CallKind kind);
   void Keep(const PendingCall& call, Result<Outcome> result);
+  boost::asio::awaitable<Result<>> RunAgain(RequestId id);
   boost::asio::awaitable<void> Write(Outcome outcome, int attempt);
   boost::asio::awaitable<void> Sweep();
 
   Workplace& work_;
   Catalogue& catalogue_;
   Crews& crews_;
+  AwayCalls away_;
   boost::asio::steady_timer sweep_;
   bool closing_ = false;
   Gate gate_;

@@ -145,6 +145,10 @@ asio::awaitable<Result<Function>> Catalogue::UpdateConfiguration(std::string nam
 asio::awaitable<Result<Function>> Catalogue::Publish(Function function) {
   function.revision_id = RequestId::New(work_.entropy).text;
   function.last_modified = work_.clock.Wall();
+  co_return co_await PublishAsItIs(std::move(function));
+}
+
+asio::awaitable<Result<Function>> Catalogue::PublishAsItIs(Function function) {
   function.has_template = false;
   GODWIT_CO_TRY(co_await work_.journal.Write(
       [&](storage::Database& database) { return PutFunction(database, function); }));
@@ -164,6 +168,54 @@ asio::awaitable<Result<Function>> Catalogue::Publish(Function function) {
   }
   if (work_.bakery != nullptr) work_.bakery->Deployed(function);
   co_return function;
+}
+
+asio::awaitable<Result<Catalogue::Imported>> Catalogue::Import(Function function, std::string zip) {
+  GODWIT_CO_TRY(CheckSpec(function.spec));
+  const Turns::Held mine = co_await turns_.Take(function.spec.name);
+  GODWIT_CO_TRY(Open());
+  const auto found = functions_.find(function.spec.name);
+  const bool is_new = found == functions_.end();
+  if (!is_new && found->second.function.revision_id == function.revision_id &&
+      found->second.function.failure.empty())
+    co_return Imported{found->second.function, std::nullopt};
+  function.failure.clear();
+  std::optional<Turns::Held> code;
+  if (!function.spec.image.empty()) {
+    GODWIT_CO_TRY(co_await TakeImage(function));
+  } else if (zip.empty()) {
+    const Function* same = FindCode(function.code_sha256);
+    if (same == nullptr)
+      co_return Fail(Code::kNotFound, "the code of '{}' is not here", function.spec.name);
+    function.code_id = same->code_id;
+    function.zip_id = same->zip_id;
+    code.emplace(co_await code_.Lend(function.code_id));
+    Doubt(function);
+  } else {
+    const std::string expected = function.code_sha256;
+    auto taken = co_await code_.Take(std::move(zip));
+    if (!taken) co_return std::unexpected(std::move(taken).error());
+    if (taken->code.sha256 != expected)
+      co_return Fail(Code::kCorrupt, "the code of '{}' is not what it should be",
+                     function.spec.name);
+    Fill(function, taken->code);
+    code.emplace(std::move(taken->held));
+  }
+  if (!is_new) co_return Imported{std::move(function), std::move(code)};
+  GODWIT_CO_TRY(function, co_await PublishAsItIs(std::move(function)));
+  co_return Imported{std::move(function), std::nullopt};
+}
+
+const Function* Catalogue::FindCode(const std::string& sha256) const {
+  const Function* found = nullptr;
+  for (const auto& [name, deployed] : functions_) {
+    const Function& function = deployed.function;
+    if (function.code_sha256 == sha256 && function.failure.empty()) found = &function;
+  }
+  crews_.ForEach([&](const Instance& instance) {
+    if (instance.function().code_sha256 == sha256) found = &instance.function();
+  });
+  return found;
 }
 
 asio::awaitable<Result<>> Catalogue::Delete(std::string name) {

@@ -9,6 +9,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,9 +46,22 @@ class Catalogue {
   boost::asio::awaitable<Result<Function>> UpdateConfiguration(std::string name,
                                                                FunctionPatch patch);
   boost::asio::awaitable<Result<>> Delete(std::string name);
+  // A function of another node, for an instance of it that comes: with its code, or with code that
+  // is here already (kNotFound: it is not). Unless one of that name is here, it is deployed as it
+  // is, revision and all.
+  struct Imported {
+    Function function;                // as this node has it
+    std::optional<Turns::Held> code;  // until an instance of it is here; not if it is deployed
+  };
+  boost::asio::awaitable<Result<Imported>> Import(Function function, std::string zip);
   Result<Function> Get(const std::string& name) const;
   std::vector<Function> List() const;  // by name
   boost::asio::awaitable<Result<std::string>> Zip(std::string name);
+
+  // The same of a revision that is no more, but of which an instance is here.
+  boost::asio::awaitable<Result<std::string>> ZipOf(const Function& function) {
+    return code_.Zip(function.zip_id);
+  }
 
   ImageUploads& images() { return images_; }
 
@@ -71,9 +85,12 @@ class Catalogue {
   Result<> Open() const;
   Result<const Deployed*> Lookup(const std::string& name) const;
   boost::asio::awaitable<Result<Function>> Publish(Function function);
+  boost::asio::awaitable<Result<Function>> PublishAsItIs(Function function);
   // A function's image, found and made its code.
   boost::asio::awaitable<Result<>> TakeImage(Function& function);
   void Doubt(const Function& function);
+  // Whose code has this hash; nullptr: nobody's.
+  const Function* FindCode(const std::string& sha256) const;
   CodeStore::Use UseOf(const std::string& code_id) const;
   boost::asio::awaitable<void> Drop();
 

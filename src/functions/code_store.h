@@ -41,6 +41,8 @@ class CodeStore {
   // gone or damaged.
   Result<> Unpack(const std::string& id, const std::string& zip_id);
   boost::asio::awaitable<Result<std::string>> Zip(std::string zip_id);
+  // What is not dropped as long as it is held.
+  boost::asio::awaitable<Turns::Held> Lend(std::string id) { return turns_.Take(std::move(id)); }
 
   // This code may be of no use any more: DropUnused() looks.
   void Doubt(std::string id, std::string zip_id);

@@ -305,6 +305,7 @@ std::string FactsToJson(const InstanceFacts& facts) {
     }
     object["bases"] = std::move(bases);
   }
+  if (facts.epoch != 0) object["epoch"] = facts.epoch;
   if (facts.address) object["address"] = facts.address.ToString();
   if (facts.deadline) object["deadline_ns"] = facts.deadline->count();
   if (facts.call) {
@@ -312,6 +313,7 @@ std::string FactsToJson(const InstanceFacts& facts) {
                                   {"event", facts.call->kind == CallKind::kEvent},
                                   {"attempt", facts.call->attempt},
                                   {"accepted_ns", facts.call->accepted.since_epoch.count()}};
+    if (!facts.call->home.empty()) object["call"].as_object()["home"] = facts.call->home;
   }
   return json::serialize(object);
 }
@@ -370,6 +372,7 @@ Result<InstanceFacts> FactsFromJson(std::string_view text) {
   reader.Read("wall_ns", facts.wall.since_epoch);
   reader.Read("boot", facts.boot);
   reader.Read("awake_ns", facts.awake);
+  reader.Read("epoch", facts.epoch);
   if (reader.Find("deadline_ns") != nullptr) {
     facts.deadline.emplace();
     reader.Read("deadline_ns", *facts.deadline);
@@ -382,6 +385,7 @@ Result<InstanceFacts> FactsFromJson(std::string_view text) {
     item.Read("event", event);
     item.Read("attempt", invocation.attempt);
     item.Read("accepted_ns", invocation.accepted.since_epoch);
+    item.Read("home", invocation.home);
     invocation.kind = event ? CallKind::kEvent : CallKind::kSync;
     invocation.function = facts.function->spec.name;
     facts.call = std::move(invocation);

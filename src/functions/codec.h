@@ -53,6 +53,8 @@ struct InstanceFacts {
   std::optional<Nanos> deadline;   // of what it waits for, on its own clock
   std::optional<Invocation> call;  // that it runs; without its payload, which it has
   Nanos awake{};                   // the call's time awake so far
+  // Of whoever owns it, in the site's registry, when this was written; 0: nobody else knows of it.
+  int64_t epoch = 0;
 };
 
 std::string FactsToJson(const InstanceFacts& facts);

@@ -12,6 +12,7 @@
 
 #include "base/try.h"
 #include "checkpoint/activity.h"
+#include "functions/abroad.h"
 #include "functions/environment.h"
 
 namespace godwit::functions {
@@ -79,6 +80,7 @@ Instance::Instance(Workplace& workplace, Owner& owner, KeptInstance kept, Pendin
       asked_once_(true),
       kept_(std::move(kept)),
       reason_("found on disk"),
+      epoch_(kept_->facts.epoch),
       changed_(workplace.executor, asio::steady_timer::time_point::max()),
       timeout_(workplace.executor),
       gate_(workplace.executor) {
@@ -153,6 +155,7 @@ void Instance::Stop(const std::string& reason, Error why) {
                                workplace_.clock.Steady() - awake_since_, workplace_.clock.Wall()));
   }
   reason_ = reason;
+  if (epoch_ != 0 && workplace_.abroad != nullptr) workplace_.abroad->Ended(id_, epoch_);
   static_cast<void>(life_.Move(State::kStopped, reason));
   Rescheduled();
   static_cast<void>(gate_.Spawn([](Instance* self) -> asio::awaitable<void> {

@@ -155,6 +155,23 @@ class Instance final : public RuntimeCalls {
   boost::asio::awaitable<void> OwnMemory();
   // Ends it: its call fails with `why`.
   void Stop(const std::string& reason, Error why);
+  // Whatever it waits for, it does not come back by itself any more until Release(): it is to be
+  // sent to another node (instance_leave.cc). kBusy if it is held already.
+  Result<> Hold(std::string reason);
+  void Release();
+  bool held() const { return held_; }
+  // Of one that is held and put away: MOVED. Its row is gone, and its call is whoever's that waits
+  // for its result; its image is not needed here.
+  boost::asio::awaitable<std::optional<PendingCall>> LeaveFor(std::string node);
+  // What the store has of it while it is put away.
+  const std::optional<KeptInstance>& kept() const { return kept_; }
+  const ImageShelf::Held& image() const { return image_; }
+  const ImageShelf::Held& last_image() const { return last_image_; }
+  // Others know of it from now on, by this number (Abroad).
+  boost::asio::awaitable<Result<>> NoteEpoch(int64_t epoch);
+  int64_t epoch() const { return epoch_; }
+  // Another node has taken it over: it ends here, and nothing of it reaches anybody.
+  boost::asio::awaitable<std::optional<PendingCall>> Fence(std::string node);
   // Looked at ten times a second: marks it BLOCKED, puts it away when it is time.
   void Tick();
   // Waits until it is not on its way to another state.
@@ -248,6 +265,7 @@ class Instance final : public RuntimeCalls {
   void LeaveImage();
   boost::asio::awaitable<void> Tidy();
   boost::asio::awaitable<void> WriteRow();
+  boost::asio::awaitable<void> Conclude(PendingCall call, Outcome outcome);
   boost::asio::awaitable<void> PutBack(bool committed, const Error& why);
   boost::asio::awaitable<void> Lose(const Error& why);
 
@@ -331,6 +349,8 @@ class Instance final : public RuntimeCalls {
   bool row_missing_ = false;                // it is on disk, but the store could not be told yet
   Nanos resume_cost_ = std::chrono::milliseconds(100);  // expected, at first a guess
   std::string reason_;
+  bool held_ = false;
+  int64_t epoch_ = 0;
 
   boost::asio::steady_timer
       changed_;  // cancelled whenever something a coroutine waits for has changed

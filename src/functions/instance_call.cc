@@ -6,6 +6,7 @@
 
 #include "base/scope.h"
 #include "base/try.h"
+#include "functions/abroad.h"
 #include "functions/bakery.h"
 #include "functions/instance.h"
 
@@ -202,6 +203,13 @@ void Instance::Finish(Outcome outcome, const std::string& said) {
   outcome.id = call.invocation.id;
   outcome.executed_version = function_.version;
   Rescheduled();  // whoever waits for its callbacks waits in vain
+  if (epoch_ != 0 && workplace_.abroad != nullptr) {
+    if (!workplace_.abroad->HoldsLease()) {
+      static_cast<void>(gate_.Spawn(Conclude(std::move(call), std::move(outcome))));
+      return;
+    }
+    workplace_.abroad->CallEnded(id_, epoch_);
+  }
   call.done(call, std::move(outcome));
 }
 

@@ -20,6 +20,7 @@
 #include "checkpoint/tcp_repair.h"
 #include "checkpoint/timers.h"
 #include "checkpoint/waits.h"
+#include "functions/abroad.h"
 #include "functions/bakery.h"
 #include "functions/criu_worker.h"
 #include "functions/environment.h"
@@ -65,6 +66,7 @@ void Instance::PrepareMove() {
 void Instance::ScheduleWake() {
   const bool due = kept_ && kept_->facts.deadline;
   const SteadyTime deadline{due ? *kept_->facts.deadline - clock_offset_ : Nanos(0)};
+  if (held_) return;
   if (kept_ && sandbox_) workplace_.walls_stand(id_, due ? std::optional(deadline) : std::nullopt);
   if (kept_ && IsDue()) {
     const SteadyTime now = workplace_.clock.Steady();
@@ -323,6 +325,10 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
     co_return godwit::Fail(Code::kConflict, "instance '{}' is {} and cannot be resumed", id_.text,
                            moving_ ? "on its way to another state" : ToString(state()));
   }
+  if (held_) {
+    co_return godwit::Fail(Code::kBusy, "instance '{}' {} (try again when that is done)", id_.text,
+                           reason_);
+  }
   if (!workplace_.criu) {
     obstacle_ = "CRIU is not there (run `godwit doctor`)";
     log_line_.Error("cannot resume '{}': {}", id_.text, obstacle_);
@@ -465,6 +471,7 @@ asio::awaitable<void> Instance::Lose(const Error& why) {
   alive_ = false;
   ending_ = true;
   reason_ = why.reason();
+  if (epoch_ != 0 && workplace_.abroad != nullptr) workplace_.abroad->Ended(id_, epoch_);
   static_cast<void>(life_.Move(State::kLost, why.reason()));
   log_.Flush();
   co_await Discard();

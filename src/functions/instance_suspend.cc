@@ -25,6 +25,7 @@
 #include "checkpoint/sockets.h"
 #include "checkpoint/timers.h"
 #include "checkpoint/waits.h"
+#include "functions/abroad.h"
 #include "functions/bakery.h"
 #include "functions/criu_worker.h"
 #include "functions/environment.h"
@@ -77,7 +78,8 @@ class Suspension {
         blocked_(instance.state() == State::kBlocked),
         has_call_(instance.call_.has_value()),
         still_since_(instance.still_since_),
-        sequence_(++instance.suspensions_) {}
+        sequence_(++instance.suspensions_),
+        epoch_(instance.epoch_) {}
 
   asio::awaitable<Result<>> HoldConnections() {
     Result<> held;
@@ -267,6 +269,7 @@ class Suspension {
     facts.clock_offset = self_.clock_offset_;
     facts.wall = wall_;
     facts.boot = work_.boot;
+    facts.epoch = epoch_;
     // For speed alone: without it, it comes back all the same.
     if (self_.memory_ && !self_.memory_->working_set().empty()) {
       static_cast<void>(checkpoint::WriteWorkingSet(self_.Staging(), self_.memory_->working_set()));
@@ -384,6 +387,7 @@ class Suspension {
   const bool has_call_;
   const SteadyTime still_since_;
   const uint64_t sequence_;
+  const int64_t epoch_;
   std::string come_;  // why its link has to have it back: what came, or what went and may be lost
   Nanos clock_{};
   WallTime wall_;
@@ -488,6 +492,8 @@ asio::awaitable<Result<MoveReport>> Instance::Suspend(std::string reason, bool w
   refused_ = false;
   costs_.suspend.Learn(report.took);
   resume_cost_ = std::max(resume_cost_, report.took * 3 / 2);  // what is large takes long both ways
+  if (workplace_.abroad != nullptr && !beginning_.trial && !beginning_.bakes)
+    workplace_.abroad->WasPutAway(id_);
   ScheduleWake();
   report.instance = View();
   co_return report;

@@ -22,7 +22,7 @@ State StateOf(Tier tier) {
 
 bool MayMove(State from, State to) {
   using enum State;
-  if (to == kStopped || to == kLost) return from != kStopped && from != kLost;
+  if (to == kStopped || to == kLost) return from != kStopped && from != kLost && from != kMoved;
   switch (from) {
     case kStarting:
       return to == kReady;
@@ -37,11 +37,12 @@ bool MayMove(State from, State to) {
     case kFrozen:  // the same; kResuming: a container
       return to == kReady || to == kBusy || to == kBlocked || to == kResuming;
     case kSuspended:
-      return to == kResuming;
+      return to == kResuming || to == kMoved;
     case kResuming:  // kSuspended, kFrozen: it could not be brought back, and is still good
       return to == kReady || to == kBusy || to == kSuspended || to == kFrozen;
     case kStopped:
     case kLost:
+    case kMoved:
       return false;
   }
   return false;

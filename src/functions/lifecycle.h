@@ -7,6 +7,7 @@
 //   FROZEN <-> RESUMING   (a container that the Docker Engine pauses)
 //   any -> STOPPED (on purpose, or the function ended) or LOST (with the node that ran it, or a
 //   broken image)
+//   SUSPENDED -> MOVED (another node of the site has it now)
 //
 // READY, BUSY and BLOCKED may be put away: a ready one because it is idle, a busy one by hand, a
 // blocked one because it waits. There are three tiers of that, docs/tiers.md has what each costs.
@@ -24,17 +25,18 @@
 
 namespace godwit::functions {
 
-#define GODWIT_STATES(X)                                            \
-  X(kStarting, "STARTING", "walls go up, the runtime starts")       \
-  X(kReady, "READY", "waits for a call, in memory")                 \
-  X(kBusy, "BUSY", "runs a call")                                   \
-  X(kBlocked, "BLOCKED", "its call waits for something, in memory") \
-  X(kSuspended, "SUSPENDED", "on disk; no process, no memory")      \
-  X(kResuming, "RESUMING", "on its way back from disk")             \
-  X(kStopped, "STOPPED", "ended")                                   \
-  X(kLost, "LOST", "gone without an image to bring it back from")   \
-  X(kFrozen, "FROZEN", "in memory, without a processor")            \
-  X(kSpilled, "SPILLED", "its processes wait, their memory is on disk")
+#define GODWIT_STATES(X)                                                \
+  X(kStarting, "STARTING", "walls go up, the runtime starts")           \
+  X(kReady, "READY", "waits for a call, in memory")                     \
+  X(kBusy, "BUSY", "runs a call")                                       \
+  X(kBlocked, "BLOCKED", "its call waits for something, in memory")     \
+  X(kSuspended, "SUSPENDED", "on disk; no process, no memory")          \
+  X(kResuming, "RESUMING", "on its way back from disk")                 \
+  X(kStopped, "STOPPED", "ended")                                       \
+  X(kLost, "LOST", "gone without an image to bring it back from")       \
+  X(kFrozen, "FROZEN", "in memory, without a processor")                \
+  X(kSpilled, "SPILLED", "its processes wait, their memory is on disk") \
+  X(kMoved, "MOVED", "lives on another node")
 
 enum class State {
 #define X(name, text, meaning) name,

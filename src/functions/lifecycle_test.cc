@@ -42,11 +42,11 @@ TEST(LifecycleTest, AMoveThatTheTableLacksChangesNothing) {
 }
 
 TEST(LifecycleTest, NothingComesBackFromTheEnd) {
-  for (const State from : {kStopped, kLost}) {
+  for (const State from : {kStopped, kLost, kMoved}) {
     for (const State to : kAll) EXPECT_FALSE(MayMove(from, to));
   }
   for (const State from : kAll) {
-    EXPECT_EQ(MayMove(from, kStopped), from != kStopped && from != kLost);
+    EXPECT_EQ(MayMove(from, kStopped), from != kStopped && from != kLost && from != kMoved);
     EXPECT_FALSE(MayMove(from, kStarting));
   }
 }

@@ -18,6 +18,7 @@
 #include "functions/image_shelf.h"
 #include "functions/json_check.h"
 #include "functions/schema.h"
+#include "functions/travel.h"
 #include "functions/trial.h"
 #include "functions/waker.h"
 #include "functions/wall_keeper.h"
@@ -58,7 +59,7 @@ class Local final : public LocalPlatform {
             }),
         catalogue_(workplace, crews_),
         calls_(workplace, catalogue_, crews_),
-        callbacks_(workplace, crews_),
+        callbacks_(workplace, crews_, calls_.away()),
         waker_(workplace.executor, workplace.clock,
                [this](InstanceId id) { return WakeUp(std::move(id)); }),
         walls_(workplace.settings.kept_walls),
@@ -67,6 +68,7 @@ class Local final : public LocalPlatform {
                   const auto now = catalogue_.Get(function.spec.name);
                   return now && now->revision_id == function.revision_id;
                 }),
+        travel_(workplace, catalogue_, crews_, calls_),
         tick_(workplace.executor),
         gate_(workplace.executor) {
     work_.wake_at = [this](const InstanceId& id, SteadyTime due, Nanos cost) {
@@ -86,6 +88,9 @@ class Local final : public LocalPlatform {
     work_.walls_stand = [this](const InstanceId& id, std::optional<SteadyTime> due) {
       walls_.Stand(id, due, work_.clock.Steady());
     };
+    work_.fenced = [this](const InstanceId& id, PendingCall call) {
+      calls_.WentAway(std::move(call), "", id);
+    };
     work_.bakery = &bakery_;
     work_.images = &images_;
     images_.OnUnsafe([this](const InstanceId& id, const storage::BlobId& image, const Error& why) {
@@ -99,6 +104,7 @@ class Local final : public LocalPlatform {
 
   Result<> Start() override;
   asio::awaitable<void> Stop() override;
+  Travel& travel() override { return travel_; }
 
   asio::awaitable<Result<Function>> Create(FunctionSpec spec, std::string zip) override {
     return catalogue_.Create(std::move(spec), std::move(zip));
@@ -165,6 +171,7 @@ class Local final : public LocalPlatform {
   Waker waker_;
   WallKeeper walls_;
   Trials trials_;
+  Travel travel_;
   asio::steady_timer tick_;
   bool stopping_ = false;
   Gate gate_;
@@ -250,7 +257,11 @@ Result<bool> Local::RestoreInstance(KeptInstance kept) {
   std::shared_ptr<Crew> crew = catalogue_.Find(function.spec.name);
   const bool deleted = crew == nullptr;
   if (deleted) crew = crews_.Make(function);
+  const InstanceId id = kept.facts.instance;
+  const bool shared = kept.facts.epoch != 0 && work_.abroad != nullptr;
   crew->Restore(std::move(kept), calls_.Keeper());
+  // Another node may have taken it over while this one was down.
+  if (shared) static_cast<void>(crews_.Find(id)->Hold("waits for the site to say whose it is"));
   if (deleted) crew->Retire();
   return true;
 }
@@ -289,6 +300,7 @@ asio::awaitable<void> Local::Stop() {
   co_await waker_.Stop();
   co_await crews_.Close();
   co_await calls_.Stop();
+  travel_.Close();
   co_await images_.Close();
   co_await gate_.Close();
 }

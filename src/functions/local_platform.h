@@ -13,6 +13,8 @@
 
 namespace godwit::functions {
 
+class Travel;
+
 class LocalPlatform : public Platform {
  public:
   // Puts back what the store holds: functions, suspended instances with their wake-up times, and
@@ -20,6 +22,8 @@ class LocalPlatform : public Platform {
   // instance is lost are recorded as failed.
   virtual Result<> Start() = 0;
   virtual boost::asio::awaitable<void> Stop() = 0;
+  // For the rest of the site.
+  virtual Travel& travel() = 0;
 };
 
 std::unique_ptr<LocalPlatform> MakeLocalPlatform(Workplace& workplace);

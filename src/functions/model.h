@@ -108,6 +108,8 @@ struct Invocation {
   int attempt = 1;  // counts from 1; more than 1 if it may have begun before a restart of the node
   WallTime accepted;
   bool wants_log = false;  // Outcome::log_tail, by whoever waits for it; not kept
+  // The node of the site that accepted it, and gets its result; empty: the one that runs it.
+  std::string home = {};
 };
 
 // What somebody outside tells a call while it runs or is put away.
@@ -137,6 +139,7 @@ struct CallRecord {
   CallStatus status = CallStatus::kQueued;
   int attempt = 1;
   std::optional<InstanceId> instance;  // where it runs or is put away
+  std::string node;                    // of the site, if that is another one
   std::string payload;                 // of the result; empty while there is none
   std::string function_error;
   WallTime accepted;

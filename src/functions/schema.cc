@@ -11,7 +11,7 @@ namespace {
 using storage::Database;
 using storage::Statement;
 
-constexpr std::array<storage::Migration, 4> kMigrations = {
+constexpr std::array<storage::Migration, 5> kMigrations = {
     {{1, "functions, calls, instances, transitions", R"sql(
   CREATE TABLE function (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
   CREATE TABLE call (
@@ -38,6 +38,11 @@ constexpr std::array<storage::Migration, 4> kMigrations = {
 )sql"},
      {4, "images that share pages, and may not be synced yet", R"sql(
   ALTER TABLE instance ADD COLUMN synced INTEGER NOT NULL DEFAULT 1;
+)sql"},
+     {5, "calls that other nodes of a site accepted, or run", R"sql(
+  ALTER TABLE call ADD COLUMN home TEXT NOT NULL DEFAULT '';
+  ALTER TABLE call ADD COLUMN away TEXT NOT NULL DEFAULT '';
+  CREATE INDEX call_home ON call (home) WHERE home <> '';
 )sql"}}};
 
 std::optional<std::string> TextOf(const std::optional<InstanceId>& id) {
@@ -80,14 +85,14 @@ Result<> PutCall(Database& database, const Invocation& call, CallStatus status,
   return Do(database,
             "INSERT INTO call (id, sequence, function, kind, status, attempt, instance, payload, "
             "client_context, trace_id,"
-            " accepted_ns) VALUES (?, (SELECT coalesce(max(sequence), 0) + 1 FROM call), ?, ?, ?, "
-            "?, ?, ?, ?, ?, ?)"
+            " accepted_ns, home) VALUES (?, (SELECT coalesce(max(sequence), 0) + 1 FROM call), ?, "
+            "?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET status = excluded.status, instance = "
             "excluded.instance, attempt = excluded.attempt",
             call.id.text, call.function, static_cast<int64_t>(call.kind),
             static_cast<int64_t>(status), call.attempt, TextOf(instance),
             storage::BlobView{call.payload}, call.client_context, call.trace_id,
-            call.accepted.since_epoch.count());
+            call.accepted.since_epoch.count(), call.home);
 }
 
 Result<> FinishCall(Database& database, const Outcome& outcome, int attempt, WallTime at) {
@@ -130,7 +135,7 @@ Result<std::vector<KeptCall>> UnfinishedCalls(Database& database) {
       Statement * all,
       database.Cached(
           "SELECT id, function, kind, status, attempt, instance, payload, client_context, trace_id,"
-          " accepted_ns FROM call WHERE finished_ns IS NULL ORDER BY sequence"));
+          " accepted_ns, home, away FROM call WHERE finished_ns IS NULL ORDER BY sequence"));
   std::vector<KeptCall> kept;
   while (true) {
     GODWIT_TRY(const bool row, all->Step());
@@ -146,12 +151,46 @@ Result<std::vector<KeptCall>> UnfinishedCalls(Database& database) {
     call.invocation.client_context = all->Text(7);
     call.invocation.trace_id = all->Text(8);
     call.invocation.accepted = WallTime{Nanos(all->Int(9))};
+    call.invocation.home = all->Text(10);
+    call.away = all->Text(11);
     kept.push_back(std::move(call));
   }
 }
 
+Result<> SendCallAway(Database& database, const RequestId& id, const std::string& node) {
+  return Do(database, "UPDATE call SET away = ? WHERE id = ?", node, id.text);
+}
+
+Result<std::vector<ForeignResult>> ForeignResults(Database& database) {
+  GODWIT_TRY(Statement * all,
+             database.Cached("SELECT id, home, instance, attempt, result, function_error FROM call"
+                             " WHERE home <> '' AND finished_ns IS NOT NULL ORDER BY sequence"));
+  std::vector<ForeignResult> results;
+  while (true) {
+    GODWIT_TRY(const bool row, all->Step());
+    if (!row) return results;
+    ForeignResult& result = results.emplace_back();
+    result.outcome.id = RequestId{std::string(all->Text(0))};
+    result.home = all->Text(1);
+    if (!all->IsNull(2)) result.instance = InstanceId{std::string(all->Text(2))};
+    result.attempt = static_cast<int>(all->Int(3));
+    result.outcome.payload = all->Blob(4);
+    result.outcome.function_error = all->Text(5);
+  }
+}
+
+Result<> DropCall(Database& database, const RequestId& id) {
+  GODWIT_TRY(Do(database, "DELETE FROM callback WHERE call = ?", id.text));
+  return Do(database, "DELETE FROM call WHERE id = ?", id.text);
+}
+
+Result<> NoteDelivered(Database& database, const RequestId& id) {
+  return Do(database, "UPDATE call SET home = '' WHERE id = ?", id.text);
+}
+
 Result<> DropCallsFinishedBefore(Database& database, WallTime time) {
-  return Do(database, "DELETE FROM call WHERE finished_ns < ?", time.since_epoch.count());
+  return Do(database, "DELETE FROM call WHERE finished_ns < ? AND home = ''",
+            time.since_epoch.count());
 }
 
 Result<uint32_t> CountCallbacks(Database& database, const RequestId& call) {
@@ -195,6 +234,33 @@ Result<uint32_t> AddCallback(Database& database, const Callback& callback, WallT
          "INSERT INTO callback (call, number, key, payload, accepted_ns) VALUES (?, ?, ?, ?, ?)",
          call, number, key, storage::BlobView{callback.payload}, at.since_epoch.count()));
   return number;
+}
+
+Result<std::vector<KeptCallback>> CallbacksOf(Database& database, const RequestId& call) {
+  GODWIT_TRY(Statement * all,
+             database.Cached("SELECT number, key, payload, accepted_ns FROM callback WHERE call = ?"
+                             " ORDER BY number"));
+  all->BindAll(call.text);
+  std::vector<KeptCallback> kept;
+  while (true) {
+    GODWIT_TRY(const bool row, all->Step());
+    if (!row) return kept;
+    KeptCallback& one = kept.emplace_back();
+    one.number = static_cast<uint32_t>(all->Int(0));
+    one.callback = {call, std::string(all->Blob(2)),
+                    all->IsNull(1) ? std::string() : std::string(all->Text(1))};
+    one.accepted = WallTime{Nanos(all->Int(3))};
+  }
+}
+
+Result<> PutCallback(Database& database, const KeptCallback& kept) {
+  const Callback& callback = kept.callback;
+  const auto key = callback.key.empty() ? std::nullopt : std::optional(callback.key);
+  return Do(database,
+            "INSERT OR REPLACE INTO callback (call, number, key, payload, accepted_ns) VALUES "
+            "(?, ?, ?, ?, ?)",
+            callback.call.text, kept.number, key, storage::BlobView{callback.payload},
+            kept.accepted.since_epoch.count());
 }
 
 Result<std::optional<std::string>> FindCallback(Database& database, const RequestId& call,

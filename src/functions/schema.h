@@ -31,6 +31,7 @@ Result<std::vector<Function>> AllFunctions(storage::Database& database);
 struct KeptCall {
   Invocation invocation;
   CallRecord record;
+  std::string away;  // the node on which it is; empty: this one
 };
 Result<> PutCall(storage::Database& database, const Invocation& invocation, CallStatus status,
                  const std::optional<InstanceId>& instance);
@@ -38,6 +39,18 @@ Result<> FinishCall(storage::Database& database, const Outcome& outcome, int att
 Result<std::optional<CallRecord>> FindCall(storage::Database& database, const RequestId& id);
 // Those without a result, in the order in which they were accepted.
 Result<std::vector<KeptCall>> UnfinishedCalls(storage::Database& database);
+// Another node has it from now on; empty: it is back.
+Result<> SendCallAway(storage::Database& database, const RequestId& id, const std::string& node);
+// Results of calls that other nodes have accepted, and do not know yet.
+struct ForeignResult {
+  std::string home;
+  InstanceId instance;
+  Outcome outcome;
+  int attempt = 1;
+};
+Result<std::vector<ForeignResult>> ForeignResults(storage::Database& database);
+Result<> DropCall(storage::Database& database, const RequestId& id);
+Result<> NoteDelivered(storage::Database& database, const RequestId& id);
 Result<> DropCallsFinishedBefore(storage::Database& database, WallTime time);
 
 // Callbacks of calls that have not ended, which take them along.
@@ -48,6 +61,14 @@ Result<uint32_t> AddCallback(storage::Database& database, const Callback& callba
 Result<std::optional<std::string>> FindCallback(storage::Database& database, const RequestId& call,
                                                 uint32_t number);
 Result<uint32_t> CountCallbacks(storage::Database& database, const RequestId& call);
+// All of a call's, as they go to another node with it.
+struct KeptCallback {
+  uint32_t number = 0;
+  Callback callback;
+  WallTime accepted;
+};
+Result<std::vector<KeptCallback>> CallbacksOf(storage::Database& database, const RequestId& call);
+Result<> PutCallback(storage::Database& database, const KeptCallback& kept);
 
 // Suspended instances.
 struct KeptInstance {

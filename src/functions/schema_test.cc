@@ -87,10 +87,51 @@ TEST_F(SchemaTest, CallbacksAreNumberedAndGoWithTheirCall) {
 TEST_F(SchemaTest, AStoreWithoutCallbacksGetsThem) {
   auto old = *storage::Database::Open(home_ + "/old.db");
   ASSERT_TRUE(storage::Migrate(old, Migrations().first(1)).has_value());
-  ASSERT_TRUE(PutCall(old, Call("d"), CallStatus::kQueued, std::nullopt).has_value());
+  ASSERT_TRUE(old.Execute("INSERT INTO call (id, sequence, function, kind, status, attempt, "
+                      "client_context, trace_id, accepted_ns) VALUES ('" +
+                      Call("d").id.text + "', 1, 'f', 1, 0, 1, '', '', 0)"));
   ASSERT_TRUE(storage::Migrate(old, Migrations()).has_value());
   EXPECT_EQ(UnfinishedCalls(old)->size(), 1u);
   EXPECT_EQ(*AddCallback(old, {Call("d").id, "1", ""}, WallTime{}, 9), 0u);
+}
+
+TEST_F(SchemaTest, CallsOfOtherNodesAndAtOtherNodes) {
+  Invocation foreign = Call("e");
+  foreign.home = "node-a";
+  ASSERT_TRUE(PutCall(*database_, foreign, CallStatus::kRunning, InstanceId{"i-0123456789"}));
+  ASSERT_TRUE(SendCallAway(*database_, foreign.id, "node-c"));
+  auto kept = *UnfinishedCalls(*database_);
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].invocation.home, "node-a");
+  EXPECT_EQ(kept[0].away, "node-c");
+  EXPECT_TRUE(ForeignResults(*database_)->empty());
+  Outcome outcome;
+  outcome.id = foreign.id;
+  outcome.payload = "3";
+  ASSERT_TRUE(FinishCall(*database_, outcome, 1, WallTime{}));
+  ASSERT_TRUE(DropCallsFinishedBefore(*database_, WallTime{std::chrono::hours(1)}));
+  const auto results = *ForeignResults(*database_);
+  ASSERT_EQ(results.size(), 1u) << "one that nobody knows yet is kept";
+  EXPECT_EQ(results[0].home, "node-a");
+  EXPECT_EQ(results[0].instance.text, "i-0123456789");
+  EXPECT_EQ(results[0].outcome.payload, "3");
+  ASSERT_TRUE(NoteDelivered(*database_, foreign.id));
+  EXPECT_TRUE(ForeignResults(*database_)->empty());
+}
+
+TEST_F(SchemaTest, CallbacksGoAlongWithTheirNumbers) {
+  const Invocation call = Call("f");
+  ASSERT_TRUE(PutCall(*database_, call, CallStatus::kRunning, std::nullopt));
+  ASSERT_TRUE(AddCallback(*database_, {call.id, "1", "k"}, WallTime{}, 9));
+  ASSERT_TRUE(AddCallback(*database_, {call.id, "2", ""}, WallTime{}, 9));
+  const auto all = *CallbacksOf(*database_, call.id);
+  ASSERT_EQ(all.size(), 2u);
+  ASSERT_TRUE(DropCall(*database_, call.id));
+  EXPECT_TRUE(CallbacksOf(*database_, call.id)->empty());
+  ASSERT_TRUE(PutCall(*database_, call, CallStatus::kRunning, std::nullopt));
+  for (const auto& one : all) ASSERT_TRUE(PutCallback(*database_, one));
+  EXPECT_EQ(*AddCallback(*database_, {call.id, "1", "k"}, WallTime{}, 9), 0u) << "known by its key";
+  EXPECT_EQ(*AddCallback(*database_, {call.id, "3", ""}, WallTime{}, 9), 2u);
 }
 
 TEST_F(SchemaTest, FunctionsAndInstancesAreKeptAndDropped) {

@@ -28,7 +28,9 @@
 
 namespace godwit::functions {
 
+class Abroad;
 class Bakery;
+struct PendingCall;
 class ImageShelf;
 
 struct Settings {
@@ -52,6 +54,7 @@ struct Settings {
   std::string region = "us-east-1";
   std::string account = "000000000000";
   std::string engine = "native";  // of functions that do not say
+  std::string node_name;          // in its site; empty: it is alone
 };
 
 struct Directories {
@@ -97,7 +100,10 @@ struct Workplace {
   Nanos walls_cost = std::chrono::milliseconds(50);  // to build them anew: learnt
   Bakery* bakery = nullptr;                          // none: nothing is cloned; set by the platform
   ImageShelf* images = nullptr;                      // set by the platform
-  Containers* containers = nullptr;                  // none: no function runs at a Docker Engine
+  Abroad* abroad = nullptr;                          // none: the node is alone
+  // A call whose instance was taken over by another node. Set by the platform.
+  std::function<void(const InstanceId&, PendingCall)> fenced = {};
+  Containers* containers = nullptr;  // none: no function runs at a Docker Engine
   FunctionLogs logs = FunctionLogs(directories.logs);
 
   std::string FunctionArn(const std::string& name) const;
