@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/code_name.h"
 #include "base/try.h"
+#include "functions/abroad.h"
 #include "functions/image_store.h"
 #include "functions/json_check.h"
 
@@ -109,6 +110,9 @@ const std::vector<AdminApi::Route>& AdminApi::Routes() {
       {"GET", {"godwit", "v1", "instances", "*"}, &AdminApi::Instance},
       {"POST", {"godwit", "v1", "instances", "*", "suspend"}, &AdminApi::Suspend},
       {"POST", {"godwit", "v1", "instances", "*", "resume"}, &AdminApi::Resume},
+      {"POST", {"godwit", "v1", "instances", "*", "migrate"}, &AdminApi::Migrate},
+      {"GET", {"godwit", "v1", "site"}, &AdminApi::Site},
+      {"GET", {"godwit", "v1", "site", "instances"}, &AdminApi::SiteInstances},
       {"GET", {"godwit", "v1", "invocations", "*"}, &AdminApi::Invocation},
       {"GET", {"godwit", "v1", "invocations", "*", "result"}, &AdminApi::InvocationResult},
       {"POST", {"godwit", "v1", "invocations", "*", "callback"}, &AdminApi::Callback},
@@ -227,6 +231,70 @@ AdminApi::Answer AdminApi::Resume(std::string text, const http::Request&) {
   GODWIT_CO_TRY(const InstanceId id, ParseInstance(text));
   GODWIT_CO_TRY(const auto report, co_await platform_.Resume(id));
   co_return Ok(ToJson(report));
+}
+
+Result<functions::Abroad*> AdminApi::Abroad() const {
+  if (auto* abroad = platform_.abroad()) return abroad;
+  return Fail(godwit::Code::kUnsupported,
+              "this node is alone (`godwit site init` makes a site, docs/sites.md tells how)");
+}
+
+AdminApi::Answer AdminApi::Migrate(std::string text, const http::Request& request) {
+  GODWIT_CO_TRY(const InstanceId id, ParseInstance(text));
+  GODWIT_CO_TRY(auto* const abroad, Abroad());
+  boost::system::error_code wrong;
+  const json::value body = json::parse(request.body, wrong);
+  const auto member = [&](std::string_view key) {
+    const json::value* found = body.is_object() ? body.get_object().if_contains(key) : nullptr;
+    return found != nullptr && found->is_string() ? std::string(found->get_string()) : "";
+  };
+  const std::string to = wrong ? "" : member("to");
+  if (to.empty())
+    co_return Fail(godwit::Code::kInvalid, "no node is named (send {{\"to\":\"node-b\"}})");
+  const std::string mode = member("mode").empty() ? "auto" : member("mode");
+  GODWIT_CO_TRY(const auto journey, co_await abroad->Migrate(id, to, mode));
+  json::object report = ToJson(journey);
+  report["instance"] = id.text;
+  co_return Ok(report);
+}
+
+AdminApi::Answer AdminApi::Site(std::string, const http::Request&) {
+  GODWIT_CO_TRY(auto* const abroad, Abroad());
+  GODWIT_CO_TRY(const auto nodes, co_await abroad->Nodes());
+  co_return Ok(json::object{{"nodes", ToJson(nodes)}});
+}
+
+AdminApi::Answer AdminApi::SiteInstances(std::string, const http::Request&) {
+  GODWIT_CO_TRY(auto* const abroad, Abroad());
+  GODWIT_CO_TRY(const auto nodes, co_await abroad->Nodes());
+  json::array all;
+  const auto add = [&](const std::string& node, const json::value& list) {
+    if (!list.is_array()) return;
+    for (const json::value& one : list.get_array()) {
+      if (!one.is_object()) continue;
+      json::object instance = one.get_object();
+      instance["node"] = node;
+      all.push_back(std::move(instance));
+    }
+  };
+  for (const auto& node : nodes) {
+    if (!node.here) continue;
+    json::array mine;
+    for (const auto& view : platform_.Instances()) mine.push_back(ToJson(view));
+    add(node.name, mine);
+  }
+  for (const auto& [node, answer] : co_await abroad->AskAll("/godwit/v1/instances")) {
+    boost::system::error_code wrong;
+    const json::value list = answer ? json::parse(*answer, wrong) : json::value();
+    if (answer && !wrong) {
+      add(node, list);
+    } else {
+      all.push_back(json::object{
+          {"node", node},
+          {"error", answer ? std::string("it answered in no JSON") : answer.error().ToString()}});
+    }
+  }
+  co_return Ok(all);
 }
 
 AdminApi::Answer AdminApi::Invocation(std::string text, const http::Request&) {

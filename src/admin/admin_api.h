@@ -7,6 +7,10 @@
 //   GET  /instances                       an array, as `godwit ps --json` prints it
 //   GET  /instances/ID                    one, with the history of its states
 //   POST /instances/ID/suspend, /resume   what the move took and freed
+//   POST /instances/ID/migrate            {"to":NODE,"mode":"auto"}: how it went
+//   GET  /site                            {"nodes":[…]} of the node's site
+//   GET  /site/instances                  those of all nodes: "node" says whose, "error" who could
+//                                         not be asked
 //   GET  /invocations/ID                  status and result of a call
 //   GET  /invocations/ID/result           the result alone, as the function wrote it
 //   POST /invocations/ID/callback         a callback: JSON, at most 1 MiB; 202
@@ -67,6 +71,9 @@ class AdminApi {
   Answer Instance(std::string id, const http::Request&);
   Answer Suspend(std::string id, const http::Request&);
   Answer Resume(std::string id, const http::Request&);
+  Answer Migrate(std::string id, const http::Request& request);
+  Answer Site(std::string, const http::Request&);
+  Answer SiteInstances(std::string, const http::Request&);
   Answer Invocation(std::string id, const http::Request&);
   Answer InvocationResult(std::string id, const http::Request&);
   Answer Callback(std::string id, const http::Request& request);
@@ -77,6 +84,7 @@ class AdminApi {
   Answer AddToUpload(std::string upload, const http::Request& request);
   Answer ImportUpload(std::string upload, const http::Request&);
   Result<functions::ImageUploads*> Uploads() const;
+  Result<functions::Abroad*> Abroad() const;
 
   functions::Platform& platform_;
   NodeInfoProvider node_;

@@ -94,6 +94,33 @@ json::object ToJson(const NodeInfo& info) {
           {"features", std::move(features)}};
 }
 
+json::object ToJson(const functions::Journey& journey) {
+  using std::chrono::microseconds;
+  const auto us = [](Nanos span) { return std::chrono::duration_cast<microseconds>(span).count(); };
+  return {{"from", journey.from},
+          {"to", journey.to},
+          {"mode", journey.mode},
+          {"ran", journey.ran},
+          {"downtime_us", us(journey.downtime)},
+          {"total_us", us(journey.total)},
+          {"bytes", journey.bytes},
+          {"pages", journey.pages},
+          {"pages_sent", journey.pages_sent},
+          {"rounds", journey.rounds}};
+}
+
+json::array ToJson(const std::vector<functions::SiteNode>& nodes) {
+  json::array list;
+  for (const functions::SiteNode& node : nodes) {
+    list.push_back(json::object{{"name", node.name},
+                                {"address", node.address},
+                                {"version", node.version},
+                                {"alive", node.alive},
+                                {"here", node.here}});
+  }
+  return list;
+}
+
 std::string ToText(const functions::CallRecord& record) {
   const bool sync = record.kind == functions::CallKind::kSync;
   const json::object head = {
@@ -103,6 +130,7 @@ std::string ToText(const functions::CallRecord& record) {
       {"status", ToString(record.status)},
       {"attempt", record.attempt},
       {"instance", OrNull(record.instance ? record.instance->text : std::string())},
+      {"node", OrNull(record.node)},
       {"function_error", OrNull(record.function_error)},
       {"accepted", FormatRfc3339(record.accepted)},
       {"finished", OrNull(record.finished)}};

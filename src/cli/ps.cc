@@ -63,7 +63,9 @@ Result<> Why(const std::string& id, Shell& shell) {
 
 Result<> Run(const Args& args, Shell& shell) {
   if (args.Has("--why")) return Why(args.Get("--why"), shell);
-  GODWIT_TRY(const auto value, shell.node.Get("/godwit/v1/instances"));
+  const bool site = args.Has("--site");
+  GODWIT_TRY(const auto value,
+             shell.node.Get(site ? "/godwit/v1/site/instances" : "/godwit/v1/instances"));
   if (!value.is_array()) {
     return Fail(Code::kUnavailable, "'{}' does not answer as a Godwit node does",
                 shell.node.endpoint());
@@ -79,10 +81,18 @@ Result<> Run(const Args& args, Shell& shell) {
   const bool narrow = shell.out.terminal() && shell.out.width() < kWideTerminal;
   Table table{{"INSTANCE", "FUNCTION", "STATE", "MEMORY", "IMAGE", "WAKES", "REQUEST", "REASON"},
               {}};
+  if (site) table.header.insert(table.header.begin(), "NODE");
   for (const auto& instance : value.get_array()) {
-    if (const auto* object = instance.if_object()) {
-      table.rows.push_back(RowOf(*object, shell.clock.Wall(), narrow));
+    const auto* object = instance.if_object();
+    if (object == nullptr) continue;
+    if (object->contains("error")) {
+      shell.out.Progress(
+          fmt::format("'{}' cannot be asked: {}", Str(*object, "node"), Str(*object, "error")));
+      continue;
     }
+    auto row = RowOf(*object, shell.clock.Wall(), narrow);
+    if (site) row.insert(row.begin(), {Str(*object, "node")});
+    table.rows.push_back(std::move(row));
   }
   shell.out.Show(table);
   return {};
@@ -102,7 +112,8 @@ Verb PsVerb() {
           "process and no memory. RESUMING: on its way back. STOPPED: ended. LOST: gone without an "
           "image.",
       .example = "godwit ps",
-      .flags = {{"--why", "INSTANCE", "what is known of this one, and why it is where it is"}},
+      .flags = {{"--why", "INSTANCE", "what is known of this one, and why it is where it is"},
+                {"--site", "", "those of all nodes of the site"}},
       .run = Run};
 }
 

@@ -20,6 +20,7 @@ Verb PsVerb();
 Verb LogsVerb();
 Verb SuspendVerb();
 Verb ResumeVerb();
+Verb MigrateVerb();
 // `probe` looks at this machine where no node answers.
 Verb DoctorVerb(FeatureProbe probe);
 Verb VersionVerb();

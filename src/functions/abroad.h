@@ -8,12 +8,34 @@
 // a node that cannot be reached: kUnavailable, naming it.
 #include <boost/asio/awaitable.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/ids.h"
 #include "functions/model.h"
 
 namespace godwit::functions {
+
+// How one migration went; times by the sender's clock.
+struct Journey {
+  std::string from, to;
+  std::string mode;  // how it was sent
+  bool ran = false;  // until it was sent; else it was put away, and stayed so
+  Nanos downtime{};  // from its last instruction here to its next one there; if it ran
+  Nanos total{};
+  uint64_t bytes = 0;       // that crossed
+  uint64_t pages = 0;       // of its memory, of 4 KiB
+  uint64_t pages_sent = 0;  // that the other node had not got
+  int rounds = 0;
+};
+
+// A node of the site, as everybody knows it.
+struct SiteNode {
+  std::string name, address, version;
+  bool alive = false;
+  bool here = false;
+};
 
 class Abroad {
  public:
@@ -22,8 +44,16 @@ class Abroad {
   Abroad& operator=(const Abroad&) = delete;
   virtual ~Abroad() = default;
 
-  // For a call that is on that node.
-  virtual boost::asio::awaitable<Result<uint32_t>> Deliver(std::string node, Callback callback) = 0;
+  // For a call that was on that node when this one heard of it last, in that instance.
+  virtual boost::asio::awaitable<Result<uint32_t>> Deliver(std::string node, InstanceId instance,
+                                                           Callback callback) = 0;
+  // Sends an instance of this node to another. `mode`: "auto", "stop", "precopy" or "postcopy".
+  virtual boost::asio::awaitable<Result<Journey>> Migrate(InstanceId instance, std::string to,
+                                                          std::string mode) = 0;
+  virtual boost::asio::awaitable<Result<std::vector<SiteNode>>> Nodes() = 0;
+  // GET of this API's path at each other node that lives: its name, and its answer or why not.
+  virtual boost::asio::awaitable<std::vector<std::pair<std::string, Result<std::string>>>> AskAll(
+      std::string path) = 0;
   // The store has a result for another node (ForeignResults).
   virtual void HasResults() = 0;
   // Whether this node still owns the instance, for certain: at once, as long as its lease holds;

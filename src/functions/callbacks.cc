@@ -38,8 +38,9 @@ asio::awaitable<Result<uint32_t>> Callbacks::Deliver(Callback callback) {
     }
   } else if (const auto* away = away_.Find(callback.call)) {
     const std::string node = away->node;
+    const InstanceId had_it = away->instance;
     if (work_.abroad != nullptr)
-      co_return co_await work_.abroad->Deliver(node, std::move(callback));
+      co_return co_await work_.abroad->Deliver(node, had_it, std::move(callback));
     co_return Fail(Code::kUnavailable,
                    "call '{}' is on the node '{}' of a site that this node has left",
                    callback.call.text, node);

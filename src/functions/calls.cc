@@ -176,6 +176,7 @@ void Calls::Keep(const PendingCall& call, Result<Outcome> result) {
     outcome.payload =
         ErrorObject(call.invocation.id, "Godwit.CallFailed", result.error().ToString());
   }
+  if (!result && !call.invocation.home.empty()) outcome.function_error = kLostHere;
   outcome.id = call.invocation.id;
   outcome.log_tail.clear();
   static_cast<void>(gate_.Spawn(Write(std::move(outcome), call.invocation.attempt)));

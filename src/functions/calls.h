@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/gate.h"
@@ -22,6 +23,9 @@
 #include "functions/workplace.h"
 
 namespace godwit::functions {
+
+// The function error of a call that another node has accepted, and that came to nothing here.
+inline constexpr std::string_view kLostHere = "Lost";
 
 class Calls {
  public:

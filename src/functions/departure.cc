@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/try.h"
 #include "functions/abroad.h"
+#include "functions/bakery.h"
 #include "functions/image_bond.h"
 
 namespace godwit::functions {
@@ -60,6 +61,28 @@ asio::awaitable<Result<>> Departures::Open(Departure& departure, const Instance&
                                                          BondOf(facts), BasesOf(facts));
                 }));
   co_return Result<>{};
+}
+
+asio::awaitable<std::vector<std::unique_ptr<checkpoint::OutgoingImage>>> Departures::Forerunners(
+    InstanceId id) {
+  std::vector<std::unique_ptr<checkpoint::OutgoingImage>> opened;
+  const Instance* instance = crews_.Find(id);
+  if (instance == nullptr || instance->state() == State::kSuspended) co_return opened;
+  const Function function = instance->function();
+  std::vector<ImageShelf::Held> images;
+  if (instance->last_image()) images.push_back(instance->last_image());
+  if (const auto made = work_.bakery != nullptr ? work_.bakery->Of(function) : nullptr) {
+    if (auto image = work_.images->Find(made->image)) images.push_back(std::move(image));
+  }
+  for (const ImageShelf::Held& held : images) {
+    auto image = co_await Offload(work_.pool, [&] {
+      return checkpoint::OutgoingImage::Open(work_.blobs, held->facts().image,
+                                             BondOf(held->facts(), function),
+                                             PageLibrary::AsBases(held->bases(), function));
+    });
+    if (image) opened.push_back(*std::move(image));  // for speed alone
+  }
+  co_return opened;
 }
 
 asio::awaitable<Result<Departure>> Departures::Begin(InstanceId id, std::string to) {
@@ -139,22 +162,22 @@ asio::awaitable<Result<>> Departures::Leave(Departure departure, std::string nod
   size_t known = departure.kept.callbacks;
   auto call = co_await instance->LeaveFor(node);
   GODWIT_FAULT(kDeparted);
-  if (!call) co_return Result<>{};
+  if (!call || !call->invocation.home.empty()) co_return Result<>{};
   const RequestId id = call->invocation.id;
   calls_.WentAway(*std::move(call), node, departure.id);
-  co_await SendLateCallbacks(id, node, known);
+  co_await SendLateCallbacks(id, departure.id, node, known);
   co_return Result<>{};
 }
 
 // Those that came between Pack() and Leave().
-asio::awaitable<void> Departures::SendLateCallbacks(RequestId call, std::string node,
-                                                    size_t known) {
+asio::awaitable<void> Departures::SendLateCallbacks(RequestId call, InstanceId instance,
+                                                    std::string node, size_t known) {
   const auto all = co_await work_.journal.Read(
       [&](storage::Database& database) { return CallbacksOf(database, call); });
   if (!all || work_.abroad == nullptr) co_return;
   for (const KeptCallback& kept : *all) {
     if (kept.number < known) continue;
-    const auto sent = co_await work_.abroad->Deliver(node, kept.callback);
+    const auto sent = co_await work_.abroad->Deliver(node, instance, kept.callback);
     if (!sent) work_.log.Error("a callback of '{}': {}", call.text, sent.error().ToString());
   }
 }

@@ -13,6 +13,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "checkpoint/outgoing_image.h"
@@ -41,6 +42,10 @@ class Departures {
 
   // What can be said before anything stops: kNotFound, kUnsupported for what never can be sent.
   Result<const Instance*> Check(const InstanceId& id) const;
+  // Images that have much of what the instance's next one will have; opened, to be sent while it
+  // runs on. None, if there is none.
+  boost::asio::awaitable<std::vector<std::unique_ptr<checkpoint::OutgoingImage>>> Forerunners(
+      InstanceId id);
   boost::asio::awaitable<Result<Departure>> Begin(InstanceId id, std::string to);
   // Its row has the epoch from now on.
   boost::asio::awaitable<Result<Luggage>> Pack(const Departure& departure, int64_t epoch);
@@ -53,7 +58,8 @@ class Departures {
 
  private:
   boost::asio::awaitable<Result<>> Open(Departure& departure, const Instance& instance);
-  boost::asio::awaitable<void> SendLateCallbacks(RequestId call, std::string node, size_t known);
+  boost::asio::awaitable<void> SendLateCallbacks(RequestId call, InstanceId instance,
+                                                 std::string node, size_t known);
 
   Workplace& work_;
   Crews& crews_;

@@ -34,8 +34,11 @@ asio::awaitable<std::optional<PendingCall>> Instance::LeaveFor(std::string node)
   kept_.reset();
   const Result<> written =
       co_await workplace_.journal.Write([&](storage::Database& database) -> Result<> {
-        if (call) GODWIT_TRY(SendCallAway(database, call->invocation.id, node));
-        return DropInstance(database, id_);
+        GODWIT_TRY(DropInstance(database, id_));
+        if (!call) return {};
+        // What another node waits for comes to it from there.
+        return call->invocation.home.empty() ? SendCallAway(database, call->invocation.id, node)
+                                             : DropCall(database, call->invocation.id);
       });
   // The next start asks the site whose it is, and finds its image still here.
   if (written && image) image->Drop();
@@ -79,7 +82,8 @@ asio::awaitable<std::optional<PendingCall>> Instance::Fence(std::string node) {
   std::optional<PendingCall> call = std::exchange(call_, std::nullopt);
   if (call) {
     const Result<> written = co_await workplace_.journal.Write([&](storage::Database& database) {
-      return SendCallAway(database, call->invocation.id, node);
+      return call->invocation.home.empty() ? SendCallAway(database, call->invocation.id, node)
+                                           : DropCall(database, call->invocation.id);
     });
     if (!written) log_line_.Error("{}", written.error().ToString());
   }

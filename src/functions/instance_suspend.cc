@@ -64,6 +64,7 @@ Invocation WithoutPayload(const Invocation& call) {
   bare.kind = call.kind;
   bare.attempt = call.attempt;
   bare.accepted = call.accepted;
+  bare.home = call.home;
   return bare;
 }
 

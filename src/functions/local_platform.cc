@@ -125,6 +125,7 @@ class Local final : public LocalPlatform {
     return catalogue_.Zip(std::move(name));
   }
   ImageUploads* images() override { return &catalogue_.images(); }
+  Abroad* abroad() override { return work_.abroad; }
 
   asio::awaitable<Result<Outcome>> Invoke(Call call) override {
     return calls_.Invoke(std::move(call));

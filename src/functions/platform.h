@@ -88,6 +88,7 @@ struct LogText {
   uint64_t skipped = 0;  // bytes that came since LogRange::after and are kept no more
 };
 
+class Abroad;        // functions/abroad.h
 class ImageUploads;  // functions/image_store.h
 
 struct Deployment {  // for UpdateFunctionCode
@@ -116,6 +117,8 @@ class Platform {
   virtual boost::asio::awaitable<Result<std::string>> Zip(std::string name) = 0;
   // Where images come in; nullptr: nowhere.
   virtual ImageUploads* images() { return nullptr; }
+  // The rest of the site; nullptr: the node is alone.
+  virtual Abroad* abroad() { return nullptr; }
 
   // Calls.
   struct Call {

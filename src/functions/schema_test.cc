@@ -87,9 +87,10 @@ TEST_F(SchemaTest, CallbacksAreNumberedAndGoWithTheirCall) {
 TEST_F(SchemaTest, AStoreWithoutCallbacksGetsThem) {
   auto old = *storage::Database::Open(home_ + "/old.db");
   ASSERT_TRUE(storage::Migrate(old, Migrations().first(1)).has_value());
-  ASSERT_TRUE(old.Execute("INSERT INTO call (id, sequence, function, kind, status, attempt, "
-                      "client_context, trace_id, accepted_ns) VALUES ('" +
-                      Call("d").id.text + "', 1, 'f', 1, 0, 1, '', '', 0)"));
+  ASSERT_TRUE(
+      old.Execute("INSERT INTO call (id, sequence, function, kind, status, attempt, "
+                  "client_context, trace_id, accepted_ns) VALUES ('" +
+                  Call("d").id.text + "', 1, 'f', 1, 0, 1, '', '', 0)"));
   ASSERT_TRUE(storage::Migrate(old, Migrations()).has_value());
   EXPECT_EQ(UnfinishedCalls(old)->size(), 1u);
   EXPECT_EQ(*AddCallback(old, {Call("d").id, "1", ""}, WallTime{}, 9), 0u);

@@ -55,7 +55,7 @@ asio::awaitable<void> Travel::Left(InstanceId id, std::string node) {
   } else {
     call = co_await instance->Fence(node);
   }
-  if (call) calls_.WentAway(*std::move(call), node, id);
+  if (call && call->invocation.home.empty()) calls_.WentAway(*std::move(call), node, id);
 }
 
 asio::awaitable<Result<std::vector<ForeignResult>>> Travel::Results() {

@@ -1,0 +1,173 @@
+#include "sites/migration.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/fault.h"
+#include "base/scope.h"
+#include "base/try.h"
+
+namespace godwit::sites {
+
+namespace asio = boost::asio;
+using functions::Journey;
+using std::chrono_literals::operator""s;
+
+namespace {
+
+constexpr Nanos kAskAgain = 1s;
+
+// Whether the other node has said no, so that it does not have the instance, for certain.
+bool IsRefusal(const Error& error) {
+  return error.code() != Code::kUnavailable && error.code() != Code::kTimeout &&
+         error.code() != Code::kClosing && error.code() != Code::kCorrupt;
+}
+
+}  // namespace
+
+struct Migrations::Way {
+  InstanceId id;
+  int64_t epoch = 0;
+  Sender sender;
+  Journey journey;
+};
+
+Migrations::Migrations(Surroundings surroundings)
+    : around_(std::move(surroundings)), retry_(around_.executor), gate_(around_.executor) {}
+
+asio::awaitable<Result<Journey>> Migrations::Migrate(InstanceId id, std::string to,
+                                                     std::string mode) {
+  if (closing_) co_return Fail(Code::kClosing, "the node is shutting down");
+  if (mode != "auto" && mode != "stop")
+    co_return Fail(Code::kUnsupported, "there is no mode '{}' (use auto or stop)", mode);
+  if (to == around_.node)
+    co_return Fail(Code::kInvalid, "instance '{}' is on '{}' already", id.text, to);
+  if (!under_way_.insert(id.text).second)
+    co_return Fail(Code::kBusy, "instance '{}' is on its way already", id.text);
+  const ScopeExit done([&] { under_way_.erase(id.text); });
+  const SteadyTime begun = around_.clock.Steady();
+  Way way{id, 0, Sender(around_.link, around_.pool, around_.clock, to), {}};
+  way.journey.from = around_.node;
+  way.journey.to = to;
+  way.journey.mode = "stop";
+  if (Result<> ready = co_await Prepare(way); !ready) {
+    co_await way.sender.GiveUp();
+    Error why = std::move(ready).error();
+    why.Within(fmt::format("cannot send '{}' to '{}'", id.text, to));
+    co_return std::unexpected(std::move(why));
+  }
+  auto departure = co_await around_.travel.departures().Begin(id, to);
+  if (!departure) {
+    co_await way.sender.GiveUp();
+    co_return std::unexpected(std::move(departure).error());
+  }
+  way.journey.ran = departure->ran;
+  Result<> sent = co_await Send(way, *departure);
+  bool there = sent.has_value();
+  if (!sent && !IsRefusal(sent.error())) {
+    GODWIT_CO_TRY(there, co_await IsThere(way));
+  }
+  if (there) {
+    const SteadyTime now = around_.clock.Steady();
+    if (departure->ran) way.journey.downtime = now - departure->stood_still;
+    GODWIT_CO_TRY(co_await around_.travel.departures().Leave(*std::move(departure), to));
+    way.journey.total = now - begun;
+    const Traffic& traffic = way.sender.traffic();
+    way.journey.bytes = traffic.bytes;
+    way.journey.pages = traffic.pages;
+    way.journey.pages_sent = traffic.pages_sent;
+    way.journey.rounds = traffic.rounds;
+    co_return way.journey;
+  }
+  co_await around_.travel.departures().Stay(*std::move(departure), sent.error().reason());
+  co_await way.sender.GiveUp();
+  Error why = std::move(sent).error();
+  why.Within(fmt::format("cannot send '{}' to '{}', it goes on here", id.text, to));
+  co_return std::unexpected(std::move(why));
+}
+
+// Nothing stops yet.
+asio::awaitable<Result<>> Migrations::Prepare(Way& way) {
+  GODWIT_CO_TRY(const functions::Instance* instance, around_.travel.departures().Check(way.id));
+  const functions::Function function = instance->function();
+  const uint64_t memory = instance->View().memory_bytes;
+  GODWIT_CO_TRY(const auto alive, co_await around_.registry.Alive());
+  if (!alive.contains(way.sender.node())) {
+    GODWIT_CO_TRY(const auto member, co_await around_.registry.FindMember(way.sender.node()));
+    if (!member) {
+      co_return Fail(Code::kNotFound, "the site has no node '{}' (see `godwit site list`)",
+                     way.sender.node());
+    }
+    co_return Fail(Code::kUnavailable, "the node '{}' is not there (see `godwit site list`)",
+                   way.sender.node());
+  }
+  GODWIT_CO_TRY(way.epoch, co_await Register(way.id));
+  Offer offer;
+  offer.arrival = {way.id, function, "", memory};
+  offer.epoch = way.epoch;
+  offer.passport = around_.passport;
+  GODWIT_CO_TRY(
+      co_await way.sender.Offer(std::move(offer), [&]() -> asio::awaitable<Result<std::string>> {
+        co_return co_await around_.travel.Zip(function);
+      }));
+  for (const auto& image : co_await around_.travel.departures().Forerunners(way.id))
+    GODWIT_CO_TRY(co_await way.sender.SendPages(*image));
+  co_return Result<>{};
+}
+
+// The site knows it from now on.
+asio::awaitable<Result<int64_t>> Migrations::Register(const InstanceId& id) {
+  const functions::Instance* instance = around_.travel.Find(id);
+  if (instance == nullptr) co_return Fail(Code::kNotFound, "instance '{}' has ended", id.text);
+  if (instance->epoch() != 0) co_return instance->epoch();
+  InstanceRecord record;
+  record.id = id.text;
+  record.owner = around_.node;
+  record.function = instance->function().spec.name;
+  record.revision = instance->function().revision_id;
+  if (instance->call()) record.call = instance->call()->invocation.id.text;
+  GODWIT_CO_TRY(const InstanceRecord known, co_await around_.registry.Claim(std::move(record)));
+  GODWIT_CO_TRY(co_await around_.travel.NoteEpoch(id, known.epoch));
+  co_return known.epoch;
+}
+
+asio::awaitable<Result<>> Migrations::Send(Way& way, functions::Departure& departure) {
+  GODWIT_CO_TRY(co_await way.sender.SendPages(*departure.image));
+  GODWIT_CO_TRY(co_await way.sender.SendRest(*departure.image));
+  GODWIT_FAULT(kImageSent);
+  GODWIT_CO_TRY(const functions::Luggage luggage,
+                co_await around_.travel.departures().Pack(departure, way.epoch));
+  GODWIT_CO_TRY(co_await way.sender.Keep(luggage));
+  co_return Result<>{};
+}
+
+asio::awaitable<Result<bool>> Migrations::IsThere(const Way& way) {
+  while (true) {
+    const auto found = co_await around_.registry.FindInstance(way.id.text);
+    if (found && *found && (*found)->owner != around_.node) co_return true;
+    if (found && *found) {
+      // Nobody can act on the old epoch any more.
+      const auto renewed = co_await around_.registry.Renew(way.id.text, around_.node, way.epoch);
+      if (renewed) {
+        GODWIT_CO_TRY(co_await around_.travel.NoteEpoch(way.id, renewed->epoch));
+        co_return false;
+      }
+    }
+    if (found && !*found) co_return false;
+    retry_.expires_after(kAskAgain);
+    co_await retry_.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (closing_) {
+      co_return Fail(Code::kClosing,
+                     "the node is shutting down; where '{}' lives is found out at the next start",
+                     way.id.text);
+    }
+  }
+}
+
+asio::awaitable<void> Migrations::Close() {
+  closing_ = true;
+  retry_.cancel();
+  co_await gate_.Drain();
+}
+
+}  // namespace godwit::sites
