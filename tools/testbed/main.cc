@@ -1,0 +1,80 @@
+// godwit-wire: relays frames between TAP devices in network namespaces, with limits.
+//
+// Commands come on standard input, an answer for each goes to standard output: `ok …` or
+// `error …`. The end of the input ends it, and with it all its devices. docs/testbed.md tells more.
+#include <poll.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "testbed/commands.h"
+#include "testbed/relay.h"
+
+namespace godwit::testbed {
+namespace {
+
+// A wire does not wait for those who use it: its frames are due also while all processors are busy.
+// It needs little of one. Where that is not allowed, frames come later.
+void HurryUp() {
+  const sched_param param = {.sched_priority = 1};
+  if (::sched_setscheduler(0, SCHED_RR, &param) != 0)
+    static_cast<void>(::setpriority(PRIO_PROCESS, 0, -20));
+}
+
+// Obeys the whole lines of `pending`; false if nobody hears the answers.
+bool ObeyAll(std::string& pending, Relay& relay) {
+  size_t end = 0;
+  while ((end = pending.find('\n')) != std::string::npos) {
+    const auto answer = Obey(std::string_view(pending).substr(0, end), relay);
+    pending.erase(0, end + 1);
+    const std::string line =
+        answer ? "ok " + *answer + "\n" : "error " + answer.error().ToString() + "\n";
+    if (!WriteAll(STDOUT_FILENO, line)) return false;
+  }
+  return true;
+}
+
+int Run() {
+  std::signal(SIGPIPE, SIG_IGN);
+  const SystemClock clock;
+  auto relay = Relay::Make(clock);
+  if (!relay) {
+    std::fprintf(stderr, "godwit-wire: %s\n", relay.error().ToString().c_str());
+    return ExitCode(relay.error().code());
+  }
+  HurryUp();
+  std::string pending;
+  std::array<char, 4096> buffer;
+  std::array<pollfd, 2> wait = {{{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0},
+                                 {.fd = (*relay)->fd(), .events = POLLIN, .revents = 0}}};
+  while (true) {
+    if (::poll(wait.data(), wait.size(), -1) < 0 && errno != EINTR) return 1;
+    if (wait[0].revents != 0) {
+      const ssize_t length = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+      if (length == 0 || (length < 0 && errno != EINTR)) return 0;
+      if (length > 0) pending.append(buffer.data(), static_cast<size_t>(length));
+      if (!ObeyAll(pending, **relay)) return 0;
+    }
+    (*relay)->Turn();
+  }
+}
+
+}  // namespace
+}  // namespace godwit::testbed
+
+int main(int argc, char**) {
+  if (argc > 1) {
+    std::fprintf(stderr, "usage: godwit-wire, with commands on standard input (docs/testbed.md)\n");
+    return 2;
+  }
+  return godwit::testbed::Run();
+}
