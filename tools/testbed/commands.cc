@@ -56,21 +56,26 @@ Result<> Set(const std::vector<std::string>& words, Relay& relay) {
     for (size_t i = 2; i < words.size(); ++i) GODWIT_TRY(Apply(words[i], limits));
     all.push_back(limits);
   }
-  for (size_t i = 0; i < paths.size(); ++i) relay.At(paths[i]).Set(all[i]);
+  {
+    const auto held = relay.Hold();
+    for (size_t i = 0; i < paths.size(); ++i) relay.At(paths[i]).Set(all[i]);
+  }
   return relay.TuneDevices();
 }
 
-std::string Stats(const Relay& relay) {
+std::string Stats(Relay& relay) {
+  const auto held = relay.Hold();
   std::string text;
   for (const auto& [ends, path] : relay.paths()) {
     const Counts& counts = path.counts();
     text += fmt::format(
         R"({}{{"from":"{}","to":"{}","up":{},"offered":{},"offered_bytes":{},"delivered":{},)"
         R"("delivered_bytes":{},"lost":{},"overflowed":{},"cut":{},"refused":{},"held":{},)"
-        R"("latest_us":{}}})",
+        R"("late":{},"latest_us":{}}})",
         text.empty() ? "" : ",", ends.first, ends.second, path.up(), counts.offered,
         counts.offered_bytes, counts.delivered, counts.delivered_bytes, counts.lost,
-        counts.overflowed, counts.cut, counts.refused, path.held(), counts.latest.count() / 1000);
+        counts.overflowed, counts.cut, counts.refused, path.held(), counts.late,
+        counts.latest.count() / 1000);
   }
   return "[" + text + "]";
 }
@@ -92,6 +97,7 @@ Result<std::string> Obey(std::string_view line, Relay& relay) {
     GODWIT_TRY(Set(words, relay));
   } else if ((verb == "cut" || verb == "heal") && words.size() == 2) {
     GODWIT_TRY(const auto paths, Find(words[1], relay));
+    const auto held = relay.Hold();
     for (const Ends& ends : paths) verb == "cut" ? relay.At(ends).Cut() : relay.At(ends).Heal();
   } else if (verb == "stats" && words.size() == 1) {
     return Stats(relay);

@@ -8,8 +8,8 @@
 //   cut PATHS    heal PATHS
 //   stats                      what came of the frames of each path, as JSON
 //
-// PATHS is `a>b`, `a,b` (both directions), `a` (all from and to it) or `*`. Threads: one. Failure:
-// kInvalid, kNotFound and what the relay says; then nothing was changed.
+// PATHS is `a>b`, `a,b` (both directions), `a` (all from and to it) or `*`. Threads: the relay's
+// other one. Failure: kInvalid, kNotFound and what the relay says; then nothing was changed.
 #include <string>
 #include <string_view>
 

@@ -2,7 +2,6 @@
 //
 // Commands come on standard input, an answer for each goes to standard output: `ok …` or
 // `error …`. The end of the input ends it, and with it all its devices. docs/testbed.md tells more.
-#include <poll.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,8 +10,10 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -51,20 +52,18 @@ int Run() {
     std::fprintf(stderr, "godwit-wire: %s\n", relay.error().ToString().c_str());
     return ExitCode(relay.error().code());
   }
-  HurryUp();
+  std::thread([&relay] {
+    HurryUp();
+    while (true) (*relay)->Turn();
+  }).detach();
   std::string pending;
   std::array<char, 4096> buffer;
-  std::array<pollfd, 2> wait = {{{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0},
-                                 {.fd = (*relay)->fd(), .events = POLLIN, .revents = 0}}};
   while (true) {
-    if (::poll(wait.data(), wait.size(), -1) < 0 && errno != EINTR) return 1;
-    if (wait[0].revents != 0) {
-      const ssize_t length = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-      if (length == 0 || (length < 0 && errno != EINTR)) return 0;
-      if (length > 0) pending.append(buffer.data(), static_cast<size_t>(length));
-      if (!ObeyAll(pending, **relay)) return 0;
-    }
-    (*relay)->Turn();
+    const ssize_t length = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (length < 0 && errno == EINTR) continue;
+    if (length > 0) pending.append(buffer.data(), static_cast<size_t>(length));
+    // Nothing is taken down by hand: the relay still turns, and the kernel takes the devices.
+    if (length <= 0 || !ObeyAll(pending, **relay)) std::_Exit(0);
   }
 }
 

@@ -91,6 +91,7 @@ std::optional<Path::Held> Path::Take(SteadyTime now) {
 void Path::Delivered(const Held& frame, SteadyTime now) {
   counts_.delivered += frame.wire.frames;
   counts_.delivered_bytes += frame.wire.bytes;
+  if (now - frame.due > kLate) counts_.late += frame.wire.frames;
   counts_.latest = std::max(counts_.latest, now - frame.due);
 }
 

@@ -28,6 +28,8 @@ class Draws {
   uint64_t state_;
 };
 
+inline constexpr Nanos kLate = std::chrono::microseconds(100);
+
 // Frames are counted as they would be on an Ethernet. What was offered is delivered, lost,
 // overflowed, cut, refused or still held.
 struct Counts {
@@ -37,6 +39,7 @@ struct Counts {
   uint64_t overflowed = 0;  // no room in the queue
   uint64_t cut = 0;         // came while the path was cut, or was on its way then
   uint64_t refused = 0;     // the target's kernel would not take it
+  uint64_t late = 0;        // of those delivered, more than kLate after their time
   Nanos latest{};           // how long after its time a frame was delivered, at worst
 };
 

@@ -41,6 +41,10 @@ TEST(PathTest, WithoutLimitsItComesAtOnce) {
   EXPECT_EQ(path.counts().delivered, 1u);
   EXPECT_EQ(path.counts().delivered_bytes, 100u);
   EXPECT_EQ(path.counts().latest, microseconds(3));
+  EXPECT_EQ(path.counts().late, 0u);
+  path.Offer(kStart, Frame(100));
+  path.Delivered(path.Take(kStart).value(), kStart + microseconds(101));
+  EXPECT_EQ(path.counts().late, 1u);
   EXPECT_FALSE(path.NextDue());
 }
 

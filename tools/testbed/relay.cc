@@ -34,24 +34,32 @@ Result<> Relay::AddPort(const std::string& name, const std::string& space,
   if (HasPort(name))
     return Fail(Code::kConflict, "cannot add port '{}': there is one (drop it first)", name);
   GODWIT_TRY(Tap tap, Tap::Make(space, device));
-  epoll_event event = {.events = EPOLLIN, .data = {.fd = tap.fd()}};
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, tap.fd(), &event) != 0)
-    return FailErrno(errno, "cannot wait for port '{}'", name);
-  for (const auto& [other, _] : ports_) {
-    paths_.try_emplace({name, other});
-    paths_.try_emplace({other, name});
+  const int fd = tap.fd();
+  {
+    const auto held = Hold();
+    for (const auto& [other, _] : ports_) {
+      paths_.try_emplace({name, other});
+      paths_.try_emplace({other, name});
+    }
+    ports_.emplace(name, std::move(tap));
   }
-  ports_.emplace(name, std::move(tap));
+  epoll_event event = {.events = EPOLLIN, .data = {.fd = fd}};
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+    return FailErrno(errno, "cannot wait for port '{}'", name);
   return TuneDevices();
 }
 
 Result<> Relay::DropPort(const std::string& name) {
-  if (ports_.erase(name) == 0)
-    return Fail(Code::kNotFound, "cannot drop port '{}': there is none", name);
-  std::erase_if(paths_, [&](const auto& entry) {
-    return entry.first.first == name || entry.first.second == name;
-  });
-  std::erase_if(behind_, [&](const auto& entry) { return entry.second == name; });
+  decltype(ports_)::node_type gone;  // its device ends when nobody is kept from anything any more
+  {
+    const auto held = Hold();
+    gone = ports_.extract(name);
+    if (!gone) return Fail(Code::kNotFound, "cannot drop port '{}': there is none", name);
+    std::erase_if(paths_, [&](const auto& entry) {
+      return entry.first.first == name || entry.first.second == name;
+    });
+    std::erase_if(behind_, [&](const auto& entry) { return entry.second == name; });
+  }
   return TuneDevices();
 }
 
@@ -114,7 +122,8 @@ void Relay::ArmTimer() {
 
 void Relay::Turn() {
   std::array<epoll_event, 16> events;
-  const int ready = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
+  const int ready = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+  const auto held = Hold();
   for (int i = 0; i < ready; ++i) {
     const int fd = events[static_cast<size_t>(i)].data.fd;
     if (fd == timer_.get()) {

@@ -2,14 +2,15 @@
 
 // A switch of TAP devices whose paths have limits: each ordered pair of ports is a Path of its own.
 //
-//   Relay relay = …; relay.AddPort("a", "/proc/17/ns/net", "eth0"); …
-//   wait until relay.fd() is readable; relay.Turn();
-//
 // It learns which address is behind which port, and sends what is for many, or for nobody that it
-// knows, to all others. It sleeps in between: a timerfd wakes it when a frame is due. Threads: one.
-// Failure: errors name the port.
+// knows, to all others. It sleeps in between: a timerfd wakes it when a frame is due.
+//
+// Threads: one runs Turn(); one other does all else. What makes, changes or ends a device may wait
+// for the kernel for seconds on a busy machine, and frames do not wait for it. Failure: errors name
+// the port.
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -33,15 +34,18 @@ class Relay {
   Result<> DropPort(const std::string& name);
   bool HasPort(const std::string& name) const { return ports_.contains(name); }
 
-  // By sender and receiver.
+  // By sender and receiver. Which there are is known without Hold(), what is in them with it.
   using Paths = std::map<std::pair<std::string, std::string>, Path>;
   const Paths& paths() const { return paths_; }
-  // One that is there.
+  // One that is there; with Hold().
   Path& At(const std::pair<std::string, std::string>& ends) { return paths_.at(ends); }
   // Where frames are lost, each counts for itself.
   Result<> TuneDevices();
 
-  int fd() const { return epoll_.get(); }
+  // While it is held no frame moves.
+  std::unique_lock<std::mutex> Hold() { return std::unique_lock(mutex_); }
+
+  // Waits until there is something to do, and does it.
   void Turn();
 
  private:
@@ -53,6 +57,7 @@ class Relay {
   void ArmTimer();
 
   const Clock& clock_;
+  std::mutex mutex_;
   Fd epoll_;
   Fd timer_;
   std::map<std::string, Tap> ports_;

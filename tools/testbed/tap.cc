@@ -28,7 +28,7 @@ Result<Tap> Tap::Make(const std::string& space, const std::string& device) {
     return Fail(Code::kInvalid, "cannot name a device '{}': 1 to {} characters", device,
                 IFNAMSIZ - 1);
   }
-  GODWIT_TRY(const Fd own, Open("/proc/self/ns/net", O_RDONLY));
+  GODWIT_TRY(const Fd own, Open("/proc/thread-self/ns/net", O_RDONLY));
   GODWIT_TRY(const Fd other, Open(space, O_RDONLY));
   if (::setns(other.get(), CLONE_NEWNET) != 0) return FailErrno(errno, "cannot enter '{}'", space);
   // A TUN descriptor belongs to the namespace in which it was opened.

@@ -5,7 +5,8 @@
 // Frames carry a virtio_net_hdr (framing.h). The kernel hands over segments as large as it has
 // them, with their checksum left open, as far as it can
 // (linux/Documentation/networking/tuntap.rst). The device lives as long as the object, and holds
-// its namespace. Threads: one. Failure: kNotFound, kDenied, kUnsupported by errno.
+// its namespace. Threads: one reads and
+// writes, another may call SetLarge. Failure: kNotFound, kDenied, kUnsupported by errno.
 #include <cstddef>
 #include <span>
 #include <string>
@@ -18,8 +19,8 @@ namespace godwit::testbed {
 
 class Tap {
  public:
-  // `space` is the path of a network namespace, such as /proc/PID/ns/net. The calling process must
-  // have one thread.
+  // `space` is the path of a network namespace, such as /proc/PID/ns/net. The calling thread is in
+  // there for a moment.
   static Result<Tap> Make(const std::string& space, const std::string& device);
 
   int fd() const { return fd_.get(); }
