@@ -128,6 +128,7 @@ class Node:
         self.data = self.home / "data"
         self.log_path = self.home / "node.log"
         self.flags = flags
+        self.variables = {}  # of its environment, from its next start on
         self.process = None
         self.endpoint = None
         _nodes.append(self)
@@ -147,7 +148,7 @@ class Node:
     def launch(self, *flags, fault=None, listen="127.0.0.1:0"):
         argv = [binary(), "node", "--data", str(self.data), "--listen", listen, *self.flags, *flags]
         say(f"$ {'GODWIT_FAULT=' + fault + ' ' if fault else ''}godwit {' '.join(argv[1:])} &")
-        env = environment(**({"GODWIT_FAULT": fault} if fault else {}))
+        env = environment(**self.variables, **({"GODWIT_FAULT": fault} if fault else {}))
         self.log_from = self.log_path.stat().st_size if self.log_path.exists() else 0
         with open(self.log_path, "ab") as log:
             self.process = self.spawn(
@@ -304,8 +305,8 @@ class Node:
 
     def aws(self, *words, **options):
         """The real AWS CLI."""
-        return self.run(["/usr/bin/aws", "--endpoint-url", self.endpoint, "lambda", *map(str, words)],
-                   **options)
+        return self.run(["/usr/bin/aws", "--endpoint-url", self.endpoint, "lambda",
+                         *map(str, words)], **options)
 
     def boto3(self):
         import boto3  # pylint: disable=import-outside-toplevel

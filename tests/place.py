@@ -1,5 +1,5 @@
-"""Namespaces without a name: a machine of the test bed, as far as its network, its processes and its
-mounts go.
+"""Namespaces without a name: a machine of the test bed, as far as its network, its processes and
+its mounts go.
 
 A Place is held by a thread of this program, which has left the machine's namespaces, and by a first
 process inside, which dies with that thread. Nothing of it has a name or a file, so that all of it
@@ -19,7 +19,7 @@ MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
-# The first process: its children are others' orphans, which the kernel buries as SIGCHLD is ignored.
+# The first process. Orphans become its children; as it ignores SIGCHLD, the kernel buries them.
 FIRST = """mount -t proc proc /proc && ip link set lo up &&
 sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 &&
 echo up && exec env --ignore-signal=CHLD sleep infinity"""

@@ -216,6 +216,10 @@ class Node(harness.Node):
     def place(self):
         return self.bed.places.get(self.name)
 
+    def skew(self, seconds):
+        """From its next start on, its clock is wrong by so much (src/base/clock.h)."""
+        self.variables["GODWIT_CLOCK_SKEW"] = str(seconds)
+
     def launch(self, *flags, **options):
         options.setdefault("listen", f"{self.address}:{PORT}")
         super().launch(*flags, **options)

@@ -18,7 +18,8 @@ class Wire:
     def __init__(self):
         try:
             self.process = subprocess.Popen([program()], stdin=subprocess.PIPE,
-                                            stdout=subprocess.PIPE, text=True)
+                                            stdout=subprocess.PIPE, text=True,
+                                            start_new_session=True)  # no ^C at a terminal ends it
         except FileNotFoundError as error:
             raise OSError(f"cannot start '{program()}': it is not there "
                           "(cmake --build --preset dev --target godwit-wire)") from error
