@@ -18,7 +18,7 @@ test: ## build for development and run every test
 build: ## build the optimised program, build/release/godwit
 	@scripts/setup
 	cmake --preset release
-	cmake --build --preset release --target godwit
+	cmake --build --preset release --target godwit godwit-wire
 
 bench: build ## measure Godwit beside its peers and print the table
 	@bench/run

@@ -98,9 +98,10 @@ def run(argv, **options):
     """Runs a program to its end and prints it as typed, with what it printed."""
     begun = time.monotonic()
     quiet = options.pop("quiet", False)
+    runner = options.pop("runner", subprocess.run)
     options.setdefault("env", environment())
     options.setdefault("timeout", 240)
-    done = subprocess.run(argv, capture_output=True, text=True, **options)
+    done = runner(argv, capture_output=True, text=True, **options)
     seconds = time.monotonic() - begun
     if not quiet:
         typed = " ".join(str(word) for word in argv).replace(binary(), "godwit")
@@ -127,6 +128,7 @@ class Node:
         self.data = self.home / "data"
         self.log_path = self.home / "node.log"
         self.flags = flags
+        self.variables = {}  # of its environment, from its next start on
         self.process = None
         self.endpoint = None
         _nodes.append(self)
@@ -146,10 +148,10 @@ class Node:
     def launch(self, *flags, fault=None, listen="127.0.0.1:0"):
         argv = [binary(), "node", "--data", str(self.data), "--listen", listen, *self.flags, *flags]
         say(f"$ {'GODWIT_FAULT=' + fault + ' ' if fault else ''}godwit {' '.join(argv[1:])} &")
-        env = environment(**({"GODWIT_FAULT": fault} if fault else {}))
+        env = environment(**self.variables, **({"GODWIT_FAULT": fault} if fault else {}))
         self.log_from = self.log_path.stat().st_size if self.log_path.exists() else 0
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(
+            self.process = self.spawn(
                 ["setpriv", "--pdeathsig", "KILL", *self.wrap, *argv], stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL, env=env)
 
@@ -203,12 +205,23 @@ class Node:
     def __exit__(self, *_):
         self.close()
 
+    # Where its programs and its users' connections are; the test bed has them elsewhere.
+
+    def spawn(self, argv, **options):
+        return subprocess.Popen(argv, **options)
+
+    def run(self, argv, **options):
+        return run(argv, **options)
+
+    def connection(self, timeout):
+        return http.client.HTTPConnection(self.endpoint.removeprefix("http://"), timeout=timeout)
+
     # Its users.
 
     def godwit(self, *words, quiet=False, **options):
         """A verb, as a user types it."""
         env = environment(GODWIT_ENDPOINT=self.endpoint)
-        return run([binary(), *map(str, words)], env=env, quiet=quiet, **options)
+        return self.run([binary(), *map(str, words)], env=env, quiet=quiet, **options)
 
     def ok(self, *words, **options):
         """A verb that must do: its output, without the line's end."""
@@ -236,7 +249,7 @@ class Node:
     @contextlib.contextmanager
     def following(self, name, *words):
         """The lines of `godwit logs NAME --follow`, as they come."""
-        follower = subprocess.Popen(
+        follower = self.spawn(
             [binary(), "logs", name, "--follow", *words], stdout=subprocess.PIPE, text=True,
             env=environment(GODWIT_ENDPOINT=self.endpoint))
         try:
@@ -282,8 +295,7 @@ class Node:
 
     def request(self, method, path, body=None, headers=None, timeout=240):
         """A bare HTTP request: (status, headers, body)."""
-        host = self.endpoint.removeprefix("http://")
-        connection = http.client.HTTPConnection(host, timeout=timeout)
+        connection = self.connection(timeout)
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
@@ -293,8 +305,8 @@ class Node:
 
     def aws(self, *words, **options):
         """The real AWS CLI."""
-        return run(["/usr/bin/aws", "--endpoint-url", self.endpoint, "lambda", *map(str, words)],
-                   **options)
+        return self.run(["/usr/bin/aws", "--endpoint-url", self.endpoint, "lambda",
+                         *map(str, words)], **options)
 
     def boto3(self):
         import boto3  # pylint: disable=import-outside-toplevel
@@ -349,6 +361,16 @@ def cgroups_of(data, instance=None):
     return [directory / instance for directory in found if (directory / instance).is_dir()]
 
 
+def thaw(home):
+    """Lets go who is frozen in the control groups of a store; a kill reaches them only then."""
+    for directory in cgroups_of(home / "data"):
+        for state in directory.glob("*/freezer.state"):
+            try:
+                state.write_text("THAWED", encoding="ascii")
+            except OSError:
+                pass  # it is gone
+
+
 def mounts_below(path):
     """Mount points at or below `path` that this program sees."""
     lines = pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
@@ -357,8 +379,9 @@ def mounts_below(path):
 
 
 def remove_home(home):
-    """Removes a store and its control groups; what runs in them must have ended."""
+    """Removes a store and its control groups; what runs in them must have ended, or been killed."""
     def empty():
+        thaw(home)
         for directory in cgroups_of(home / "data"):
             for child in [*directory.iterdir(), directory]:
                 if child.is_dir():

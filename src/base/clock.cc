@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cstdlib>
 #include <ctime>
 
 namespace godwit {
@@ -13,9 +14,24 @@ Nanos Read(clockid_t id) {
   return std::chrono::seconds(now.tv_sec) + Nanos(now.tv_nsec);
 }
 
+#ifdef GODWIT_FAULTS
+Nanos ReadSkew() {
+  const char* text = std::getenv("GODWIT_CLOCK_SKEW");
+  if (text == nullptr) return {};
+  return std::chrono::seconds(std::strtol(text, nullptr, 10));
+}
+
+Nanos Skew() {
+  static const Nanos kSkew = ReadSkew();
+  return kSkew;
+}
+#else
+Nanos Skew() { return {}; }
+#endif
+
 }  // namespace
 
-WallTime SystemClock::Wall() const { return {Read(CLOCK_REALTIME)}; }
+WallTime SystemClock::Wall() const { return {Read(CLOCK_REALTIME) + Skew()}; }
 SteadyTime SystemClock::Steady() const { return {Read(CLOCK_MONOTONIC)}; }
 
 namespace {

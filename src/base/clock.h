@@ -39,6 +39,9 @@ class Clock {
   virtual SteadyTime Steady() const = 0;
 };
 
+// In builds with GODWIT_FAULTS the variable GODWIT_CLOCK_SKEW, whole seconds such as -600, moves
+// Wall() by so much, as if the machine's clock were wrong: nodes of a site may disagree. What
+// functions see, the time in logs and the validity of certificates are not moved.
 class SystemClock : public Clock {
  public:
   WallTime Wall() const override;

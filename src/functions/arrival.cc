@@ -52,6 +52,27 @@ asio::awaitable<Result<std::unique_ptr<Arrival>>> Arrivals::Expect(ArrivalOffer 
 }
 
 asio::awaitable<Result<>> Arrivals::Keep(Arrival& arrival, Luggage luggage, int64_t epoch) {
+  GODWIT_CO_TRY(co_await Store(arrival, std::move(luggage), epoch));
+  if (work_.settings.durable_suspend) GODWIT_CO_TRY(co_await work_.images->Sync(arrival.held));
+  Result<> written = co_await work_.journal.Write(
+      [&](storage::Database& database) { return PutRows(database, arrival); });
+  if (!written) arrival.held->Drop();
+  GODWIT_FAULT(kArrivalKept);
+  co_return written;
+}
+
+Result<> Arrivals::PutRows(storage::Database& database, const Arrival& arrival) const {
+  const InstanceFacts& facts = arrival.kept.facts;
+  if (facts.call) {
+    GODWIT_TRY(PutCall(database, *facts.call, CallStatus::kRunning, facts.instance));
+    GODWIT_TRY(SendCallAway(database, facts.call->id, ""));
+  }
+  for (const KeptCallback& callback : arrival.luggage.callbacks)
+    GODWIT_TRY(PutCallback(database, callback));
+  return PutInstance(database, arrival.kept);
+}
+
+asio::awaitable<Result<>> Arrivals::Store(Arrival& arrival, Luggage luggage, int64_t epoch) {
   InstanceFacts& facts = luggage.facts;
   if (facts.instance != arrival.offer.instance ||
       facts.function->spec.name != arrival.function.spec.name ||
@@ -66,8 +87,7 @@ asio::awaitable<Result<>> Arrivals::Keep(Arrival& arrival, Luggage luggage, int6
   // Of the clocks of the node that it comes from nothing is known here but how long ago it was.
   facts.boot.clear();
   facts.wall = work_.clock.Wall() - luggage.age;
-  const bool home = facts.call && facts.call->home == work_.settings.node_name;
-  if (home) facts.call->home.clear();
+  if (facts.call && facts.call->home == work_.settings.node_name) facts.call->home.clear();
   arrival.luggage = std::move(luggage);
   InstanceFacts& kept = arrival.kept.facts;
   kept = arrival.luggage.facts;
@@ -85,23 +105,11 @@ asio::awaitable<Result<>> Arrivals::Keep(Arrival& arrival, Luggage luggage, int6
   arrival.kept.image = image.id;
   arrival.kept.image_bytes = image.bytes;
   arrival.kept.synced = false;
-  arrival.kept.callbacks =
-      arrival.luggage.callbacks.empty() ? 0 : arrival.luggage.callbacks.back().number + 1;
+  if (!arrival.luggage.callbacks.empty())
+    arrival.kept.callbacks = arrival.luggage.callbacks.back().number + 1;
   arrival.held = work_.images->Own(arrival.kept);
   GODWIT_FAULT(kArrivalStored);
-  if (work_.settings.durable_suspend) GODWIT_CO_TRY(co_await work_.images->Sync(arrival.held));
-  Result<> written = co_await work_.journal.Write([&](storage::Database& database) -> Result<> {
-    if (kept.call) {
-      GODWIT_TRY(PutCall(database, *kept.call, CallStatus::kRunning, kept.instance));
-      GODWIT_TRY(SendCallAway(database, kept.call->id, ""));
-    }
-    for (const KeptCallback& callback : arrival.luggage.callbacks)
-      GODWIT_TRY(PutCallback(database, callback));
-    return PutInstance(database, arrival.kept);
-  });
-  if (!written) arrival.held->Drop();
-  GODWIT_FAULT(kArrivalKept);
-  co_return written;
+  co_return Result<>{};
 }
 
 asio::awaitable<Result<Nanos>> Arrivals::Begin(std::unique_ptr<Arrival> arrival) {

@@ -53,6 +53,10 @@ class Arrivals {
   boost::asio::awaitable<Result<std::unique_ptr<Arrival>>> Expect(ArrivalOffer offer);
   // All has come. It is in the store, with this epoch.
   boost::asio::awaitable<Result<>> Keep(Arrival& arrival, Luggage luggage, int64_t epoch);
+  // Its image alone is, and what would be its row.
+  boost::asio::awaitable<Result<>> Store(Arrival& arrival, Luggage luggage, int64_t epoch);
+  // The rows of one that is stored, for the journal.
+  Result<> PutRows(storage::Database& database, const Arrival& arrival) const;
   // It lives here; one that ran goes on at once, else when it is due. How long its way back took.
   boost::asio::awaitable<Result<Nanos>> Begin(std::unique_ptr<Arrival> arrival);
   // `back_to`: who has it instead.

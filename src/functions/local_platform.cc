@@ -188,6 +188,7 @@ Result<> Local::Start() {
   }));
   for (auto& function : functions) catalogue_.Restore(std::move(function));
   GODWIT_TRY(const std::vector<ImageShelf::Held> held, ShelveImages(instances));
+  GODWIT_TRY(travel_.replicas().Start());
   GODWIT_TRY(bakery_.Start(catalogue_.List()));
   std::set<std::string> on_disk;  // the calls of instances that are
   for (auto& kept : instances) {

@@ -11,7 +11,7 @@ namespace {
 using storage::Database;
 using storage::Statement;
 
-constexpr std::array<storage::Migration, 5> kMigrations = {
+constexpr std::array<storage::Migration, 6> kMigrations = {
     {{1, "functions, calls, instances, transitions", R"sql(
   CREATE TABLE function (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
   CREATE TABLE call (
@@ -43,6 +43,11 @@ constexpr std::array<storage::Migration, 5> kMigrations = {
   ALTER TABLE call ADD COLUMN home TEXT NOT NULL DEFAULT '';
   ALTER TABLE call ADD COLUMN away TEXT NOT NULL DEFAULT '';
   CREATE INDEX call_home ON call (home) WHERE home <> '';
+)sql"},
+     {6, "copies of instances of other nodes", R"sql(
+  CREATE TABLE replica (
+    instance TEXT PRIMARY KEY, owner TEXT NOT NULL, luggage TEXT NOT NULL, image TEXT NOT NULL,
+    image_bytes INTEGER NOT NULL) STRICT;
 )sql"}}};
 
 std::optional<std::string> TextOf(const std::optional<InstanceId>& id) {

@@ -12,6 +12,7 @@
 #include "functions/arrival.h"
 #include "functions/departure.h"
 #include "functions/page_library.h"
+#include "functions/replicas.h"
 #include "functions/schema.h"
 
 namespace godwit::functions {
@@ -25,10 +26,12 @@ class Travel {
         catalogue_(catalogue),
         library_(workplace, crews),
         departures_(workplace, crews, calls, library_),
-        arrivals_(workplace, catalogue, crews, calls, library_) {}
+        arrivals_(workplace, catalogue, crews, calls, library_),
+        replicas_(workplace, arrivals_) {}
 
   Departures& departures() { return departures_; }
   Arrivals& arrivals() { return arrivals_; }
+  Replicas& replicas() { return replicas_; }
 
   // Instances here that others know of.
   struct Known {
@@ -62,7 +65,10 @@ class Travel {
   void CallMoved(const RequestId& id, const std::string& node);
   boost::asio::awaitable<Result<std::string>> Zip(const Function& function);
 
-  void Close() { library_.Clear(); }
+  void Close() {
+    library_.Clear();
+    replicas_.Close();
+  }
 
  private:
   Workplace& work_;
@@ -72,6 +78,7 @@ class Travel {
   PageLibrary library_;
   Departures departures_;
   Arrivals arrivals_;
+  Replicas replicas_;
 };
 
 }  // namespace godwit::functions

@@ -27,6 +27,7 @@
 #include "checkpoint/pager.h"
 #include "functions/containers.h"
 #include "functions/local_platform.h"
+#include "functions/replicas.h"
 #include "functions/schema.h"
 #include "functions/template.h"
 #include "functions/transition_log.h"
@@ -140,6 +141,13 @@ Result<> ClearLeftovers(storage::Journal& journal, storage::Blobs& blobs,
       for (const auto& base : instance.facts.bases) kept.insert(base.image.hex);
       kept.insert(instance.facts.function->zip_id);
       code.insert(instance.facts.function->code_id);
+    }
+    GODWIT_TRY(const auto replicas, functions::AllReplicas(database));
+    for (const auto& replica : replicas) {
+      kept.insert(replica.image.hex);
+      for (const auto& base : replica.luggage.facts.bases) kept.insert(base.image.hex);
+      kept.insert(replica.luggage.facts.function->zip_id);
+      code.insert(replica.luggage.facts.function->code_id);
     }
     GODWIT_TRY(const auto templates, functions::AllTemplates(database));
     for (const auto& one : templates) kept.insert(one.image.hex);
