@@ -24,10 +24,11 @@ MAY_KNOW = {
     "checkpoint": SUBSTRATE,
     "placement": {"base"},
     "functions": SUBSTRATE | MECHANISMS | {"placement"},
+    "sites": SUBSTRATE | {"placement", "checkpoint", "functions"},
     "aws": SUBSTRATE | MECHANISMS | {"placement", "functions"},
     "admin": SUBSTRATE | MECHANISMS | {"placement", "functions"},
     "cli": SUBSTRATE,
-    "node": SUBSTRATE | MECHANISMS | {"placement", "functions", "aws", "admin", "cli"},
+    "node": SUBSTRATE | MECHANISMS | {"placement", "functions", "sites", "aws", "admin", "cli"},
 }
 INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]+)"')
 WAY_OUT = "move it to the floor that both stand on; ARCHITECTURE.md has the floors"
