@@ -94,8 +94,8 @@ asio::awaitable<Result<>> Replicas::Keep(std::unique_ptr<Arrival> arrival, Lugga
                    arrival->kept.image_bytes};
   kept.luggage.facts = arrival->kept.facts;
   const std::string id = kept.luggage.facts.instance.text;
-  Result<> written = co_await work_.journal.Write(
-      [&](Database& database) { return PutReplica(database, kept); });
+  Result<> written =
+      co_await work_.journal.Write([&](Database& database) { return PutReplica(database, kept); });
   if (!written) {
     arrival->held->Drop();
     co_return written;
@@ -114,8 +114,8 @@ asio::awaitable<void> Replicas::Drop(InstanceId id) {
   if (found == replicas_.end()) co_return;
   const ImageShelf::Held image = std::move(found->second.image);
   replicas_.erase(found);
-  const Result<> dropped = co_await work_.journal.Write(
-      [&](Database& database) { return DropReplica(database, id); });
+  const Result<> dropped =
+      co_await work_.journal.Write([&](Database& database) { return DropReplica(database, id); });
   if (dropped) {
     image->Drop();
   } else {
@@ -134,6 +134,8 @@ asio::awaitable<Result<>> Replicas::TakeOver(InstanceId id, int64_t epoch) {
   arrival->function = *arrival->kept.facts.function;
   arrival->held = found->second.image;
   GODWIT_CO_TRY(co_await work_.journal.Write([&](Database& database) -> Result<> {
+    GODWIT_TRY(const bool here, HasInstance(database, id));
+    if (here) return Fail(Code::kConflict, "instance '{}' is here already", id.text);
     GODWIT_TRY(DropReplica(database, id));
     return arrivals_.PutRows(database, *arrival);
   }));

@@ -317,6 +317,14 @@ Result<std::vector<KeptInstance>> AllInstances(Database& database) {
   }
 }
 
+Result<bool> HasInstance(Database& database, const InstanceId& id) {
+  GODWIT_TRY(Statement * find, database.Cached("SELECT 1 FROM instance WHERE id = ?"));
+  find->BindAll(id.text);
+  GODWIT_TRY(const bool row, find->Step());
+  find->Reset();
+  return row;
+}
+
 Result<size_t> CountInstances(Database& database) {
   GODWIT_TRY(Statement * count, database.Cached("SELECT count(*) FROM instance"));
   GODWIT_TRY(const bool row, count->Step());

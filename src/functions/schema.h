@@ -84,6 +84,7 @@ Result<> NoteSynced(storage::Database& database, const InstanceId& id,
                     const storage::BlobId& image);
 Result<> DropInstance(storage::Database& database, const InstanceId& id);
 Result<std::vector<KeptInstance>> AllInstances(storage::Database& database);
+Result<bool> HasInstance(storage::Database& database, const InstanceId& id);
 Result<size_t> CountInstances(storage::Database& database);
 
 // The newest kTransitionsKept moves of all instances together, in a ring.

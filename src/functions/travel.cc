@@ -31,10 +31,12 @@ asio::awaitable<Result<>> Travel::NoteEpoch(InstanceId id, int64_t epoch) {
   co_return co_await instance->NoteEpoch(epoch);
 }
 
-void Travel::GoesOn(const InstanceId& id, int64_t epoch) {
+asio::awaitable<void> Travel::GoesOn(InstanceId id, int64_t epoch) {
   Instance* instance = crews_.Find(id);
-  if (instance == nullptr || instance->epoch() != epoch) return;
+  if (instance == nullptr || instance->epoch() != epoch) co_return;
   instance->Release();
+  if (instance->state() == State::kFrozen || instance->state() == State::kSpilled)
+    static_cast<void>(co_await instance->TakeBack("the site says that it is this node's"));
 }
 
 asio::awaitable<void> Travel::StandStill(InstanceId id) {

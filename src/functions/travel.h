@@ -48,7 +48,7 @@ class Travel {
   // Others know of it from now on.
   boost::asio::awaitable<Result<>> NoteEpoch(InstanceId id, int64_t epoch);
   // The site says that it is this node's, after a start or a loss of the lease: it goes on.
-  void GoesOn(const InstanceId& id, int64_t epoch);
+  boost::asio::awaitable<void> GoesOn(InstanceId id, int64_t epoch);
   // Nobody knows whose it is: it is stopped where it stands until GoesOn() or Left().
   boost::asio::awaitable<void> StandStill(InstanceId id);
   // The site says that it lives on `node`: what is left of it here goes, and its call is away.

@@ -117,6 +117,11 @@ Host::Answer Host::Serve(std::shared_ptr<Open> open, std::string id, std::string
 
 Host::Answer Host::Keep(std::shared_ptr<Open> open, std::string body) {
   GODWIT_CO_TRY(functions::Luggage luggage, functions::LuggageFromJson(body));
+  if (open->offer.kind == Offer::Kind::kReplica) {
+    GODWIT_CO_TRY(co_await around_.travel.replicas().Keep(
+        std::move(open->arrival), std::move(luggage), open->offer.epoch, open->from));
+    co_return http::Json(200, "{}");
+  }
   const int64_t epoch = open->offer.epoch + 1;
   GODWIT_CO_TRY(co_await around_.travel.arrivals().Keep(*open->arrival, std::move(luggage), epoch));
   const SteadyTime kept = around_.clock.Steady();

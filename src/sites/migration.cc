@@ -101,7 +101,7 @@ asio::awaitable<Result<>> Migrations::Prepare(Way& way) {
     co_return Fail(Code::kUnavailable, "the node '{}' is not there (see `godwit site list`)",
                    way.sender.node());
   }
-  GODWIT_CO_TRY(way.epoch, co_await Register(way.id));
+  GODWIT_CO_TRY(way.epoch, co_await around_.make_known(way.id));
   Offer offer;
   offer.arrival = {way.id, function, "", memory};
   offer.epoch = way.epoch;
@@ -113,22 +113,6 @@ asio::awaitable<Result<>> Migrations::Prepare(Way& way) {
   for (const auto& image : co_await around_.travel.departures().Forerunners(way.id))
     GODWIT_CO_TRY(co_await way.sender.SendPages(*image));
   co_return Result<>{};
-}
-
-// The site knows it from now on.
-asio::awaitable<Result<int64_t>> Migrations::Register(const InstanceId& id) {
-  const functions::Instance* instance = around_.travel.Find(id);
-  if (instance == nullptr) co_return Fail(Code::kNotFound, "instance '{}' has ended", id.text);
-  if (instance->epoch() != 0) co_return instance->epoch();
-  InstanceRecord record;
-  record.id = id.text;
-  record.owner = around_.node;
-  record.function = instance->function().spec.name;
-  record.revision = instance->function().revision_id;
-  if (instance->call()) record.call = instance->call()->invocation.id.text;
-  GODWIT_CO_TRY(const InstanceRecord known, co_await around_.registry.Claim(std::move(record)));
-  GODWIT_CO_TRY(co_await around_.travel.NoteEpoch(id, known.epoch));
-  co_return known.epoch;
 }
 
 asio::awaitable<Result<>> Migrations::Send(Way& way, functions::Departure& departure) {

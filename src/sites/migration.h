@@ -13,6 +13,7 @@
 // the text says otherwise.
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
 #include <set>
 #include <string>
 
@@ -39,6 +40,8 @@ class Migrations {
     Log log;
     std::string node;      // this one
     std::string passport;  // what images of this machine want (passport.h)
+    // Makes an instance known to the site: its epoch.
+    std::function<boost::asio::awaitable<Result<int64_t>>(const InstanceId&)> make_known;
   };
   explicit Migrations(Surroundings surroundings);
 
@@ -50,7 +53,6 @@ class Migrations {
  private:
   struct Way;
   boost::asio::awaitable<Result<>> Prepare(Way& way);
-  boost::asio::awaitable<Result<int64_t>> Register(const InstanceId& id);
   boost::asio::awaitable<Result<>> Send(Way& way, functions::Departure& departure);
   // Whether the target has it; waits until that is known. kClosing.
   boost::asio::awaitable<Result<bool>> IsThere(const Way& way);

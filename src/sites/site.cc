@@ -53,9 +53,17 @@ Result<> Site::Start(functions::Platform& platform, Travel& travel, Api api) {
   host_ = std::make_unique<Host>(Host::Surroundings{around_.executor, travel, around_.registry,
                                                     around_.pool, around_.entropy, around_.clock,
                                                     around_.log, around_.node, around_.check});
+  copies_ = std::make_unique<Copies>(Copies::Surroundings{
+      around_.executor, travel, around_.registry, around_.link, around_.pool, around_.clock,
+      around_.log, around_.node, around_.passport, around_.copies});
   migrations_ = std::make_unique<Migrations>(Migrations::Surroundings{
       around_.executor, travel, around_.registry, around_.link, around_.pool, around_.clock,
-      around_.log, around_.node, around_.passport});
+      around_.log, around_.node, around_.passport,
+      [this](const InstanceId& id) { return copies_->Register(id); }});
+  failover_ = std::make_unique<Failover>(
+      Failover::Surroundings{around_.executor, travel, around_.registry, around_.log, around_.node,
+                             [this] { return presence_.held(); }});
+  failover_->Start();
   static_cast<void>(gate_.Spawn(Ticking()));
   HasResults();
   return presence_.Start();
@@ -106,6 +114,8 @@ asio::awaitable<http::Response> Site::Handle(http::Request request, std::string 
 asio::awaitable<void> Site::Close() {
   closing_ = true;
   changed_.cancel();
+  if (failover_) co_await failover_->Close();
+  if (copies_) co_await copies_->Close();
   if (migrations_) co_await migrations_->Close();
   if (host_) co_await host_->Close();
   co_await gate_.Drain();
@@ -311,17 +321,25 @@ asio::awaitable<bool> Site::AskWhoseIs(Travel::Known known) {
   }
   if (*found && (*found)->epoch != known.epoch)
     static_cast<void>(co_await travel_->NoteEpoch(known.id, (*found)->epoch));
-  travel_->GoesOn(known.id, *found ? (*found)->epoch : known.epoch);
+  if (*found && !(*found)->replicas.empty()) copies_->NoteCopied(known.id);
+  co_await travel_->GoesOn(known.id, *found ? (*found)->epoch : known.epoch);
   co_return true;
 }
 
 void Site::Lost() {
   around_.log.Warning("this node's lease has ended: what others have copies of stands still");
+  for (const Travel::Known& known : travel_->Instances()) {
+    if (copies_->IsCopied(known.id)) static_cast<void>(gate_.Spawn(travel_->StandStill(known.id)));
+  }
 }
 
-void Site::WasPutAway(const InstanceId&) {}
+void Site::WasPutAway(const InstanceId& instance) {
+  if (copies_ && !migrations_->IsUnderWay(instance)) copies_->WasPutAway(instance);
+}
 
-void Site::CallEnded(const InstanceId&, int64_t) {}
+void Site::CallEnded(const InstanceId& instance, int64_t epoch) {
+  if (copies_) copies_->CallEnded(instance, epoch);
+}
 
 void Site::Ended(const InstanceId& instance, int64_t epoch) {
   static_cast<void>(

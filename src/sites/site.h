@@ -17,6 +17,8 @@
 #include "functions/abroad.h"
 #include "functions/platform.h"
 #include "functions/travel.h"
+#include "sites/copies.h"
+#include "sites/failover.h"
 #include "sites/host.h"
 #include "sites/migration.h"
 #include "sites/peer_link.h"
@@ -40,6 +42,7 @@ class Site final : public functions::Abroad {
     std::string passport;
     std::function<Result<>(const std::string& passport)> check;
     Nanos lease = Presence::kTtl;
+    int copies = 1;  // of each call that is put away, on other nodes
   };
   explicit Site(Surroundings surroundings);
   ~Site() override;
@@ -87,7 +90,9 @@ class Site final : public functions::Abroad {
   functions::Travel* travel_ = nullptr;
   Api api_;
   std::unique_ptr<Host> host_;
+  std::unique_ptr<Copies> copies_;
   std::unique_ptr<Migrations> migrations_;
+  std::unique_ptr<Failover> failover_;
   bool sending_ = false;
   bool results_wait_ = false;
   bool asking_ = false;

@@ -1,0 +1,152 @@
+#include "sites/copies.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/try.h"
+
+namespace godwit::sites {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr int kSideBySide = 2;
+
+}  // namespace
+
+Copies::Copies(Surroundings surroundings)
+    : around_(std::move(surroundings)), gate_(around_.executor) {}
+
+asio::awaitable<Result<int64_t>> Copies::Register(const InstanceId& id) {
+  const functions::Instance* instance = around_.travel.Find(id);
+  if (instance == nullptr) co_return Fail(Code::kNotFound, "instance '{}' has ended", id.text);
+  if (instance->epoch() != 0) co_return instance->epoch();
+  InstanceRecord record;
+  record.id = id.text;
+  record.owner = around_.node;
+  record.function = instance->function().spec.name;
+  record.revision = instance->function().revision_id;
+  if (instance->call()) {
+    record.call = instance->call()->invocation.id.text;
+    record.home = instance->call()->invocation.home;
+    if (record.home.empty()) record.home = around_.node;
+  }
+  GODWIT_CO_TRY(const InstanceRecord known, co_await around_.registry.Claim(std::move(record)));
+  GODWIT_CO_TRY(co_await around_.travel.NoteEpoch(id, known.epoch));
+  co_return known.epoch;
+}
+
+void Copies::WasPutAway(const InstanceId& id) {
+  if (closing_ || around_.wanted == 0) return;
+  const functions::Instance* instance = around_.travel.Find(id);
+  if (instance == nullptr || !instance->call()) return;
+  std::erase(waiting_, id);
+  waiting_.push_back(id);
+  if (working_ < kSideBySide && gate_.Spawn(Work())) ++working_;
+}
+
+asio::awaitable<void> Copies::Work() {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  while (!waiting_.empty() && !closing_) {
+    const InstanceId id = std::move(waiting_.front());
+    waiting_.pop_front();
+    const Result<> copied = co_await Copy(id);
+    // One that is back already is copied when it is put away again.
+    if (!copied && copied.error().code() != Code::kConflict &&
+        copied.error().code() != Code::kNotFound)
+      around_.log.Warning("no copy of '{}' is kept: {}", id.text, copied.error().ToString());
+  }
+  --working_;
+}
+
+// Those of the living that come first by a hash of both names: the same each time, and spread.
+asio::awaitable<Result<std::vector<std::string>>> Copies::Choose(const std::string& instance) {
+  GODWIT_CO_TRY(const auto alive, co_await around_.registry.Alive());
+  std::vector<std::string> nodes;
+  for (const std::string& node : alive) {
+    if (node != around_.node) nodes.push_back(node);
+  }
+  std::ranges::sort(nodes, {}, [&](const std::string& node) { return Sha256(node + instance); });
+  if (nodes.size() > static_cast<size_t>(around_.wanted))
+    nodes.resize(static_cast<size_t>(around_.wanted));
+  co_return nodes;
+}
+
+asio::awaitable<Result<>> Copies::Copy(const InstanceId& id) {
+  GODWIT_CO_TRY(const std::vector<std::string> nodes, co_await Choose(id.text));
+  if (nodes.empty()) co_return Result<>{};
+  GODWIT_CO_TRY(const int64_t epoch, co_await Register(id));
+  GODWIT_CO_TRY(functions::Departure departure, co_await around_.travel.departures().Copy(id));
+  GODWIT_CO_TRY(const auto known, co_await around_.registry.FindInstance(id.text));
+  if (!known || known->epoch != epoch || known->owner != around_.node)
+    co_return Fail(Code::kConflict, "it is not this node's any more");
+  InstanceRecord record = *known;
+  // From here on others may have one, whatever comes of it.
+  copied_.insert(id.text);
+  std::vector<std::string> have;
+  Result<> last;
+  for (const std::string& node : nodes) {
+    Result<> sent = co_await SendTo(node, departure, epoch);
+    if (sent) {
+      have.push_back(node);
+    } else {
+      last = std::move(sent);
+    }
+  }
+  if (have.empty()) co_return last;
+  const functions::InstanceFacts& facts = departure.kept.facts;
+  record.sequence = static_cast<int64_t>(facts.sequence);
+  record.replicas = std::move(have);
+  record.call = facts.call ? facts.call->id.text : "";
+  record.home = facts.call && !facts.call->home.empty() ? facts.call->home : around_.node;
+  co_return co_await around_.registry.Update(std::move(record));
+}
+
+asio::awaitable<Result<>> Copies::SendTo(const std::string& node, functions::Departure& departure,
+                                         int64_t epoch) {
+  Sender sender(around_.link, around_.pool, around_.clock, node);
+  const functions::Function& function = *departure.kept.facts.function;
+  Offer offer;
+  offer.kind = Offer::Kind::kReplica;
+  offer.arrival.instance = departure.id;
+  offer.arrival.function = function;
+  offer.epoch = epoch;
+  offer.passport = around_.passport;
+  GODWIT_CO_TRY(
+      co_await sender.Offer(std::move(offer), [&]() -> asio::awaitable<Result<std::string>> {
+        co_return co_await around_.travel.Zip(function);
+      }));
+  Result<> sent = co_await sender.SendPages(*departure.image);
+  if (sent) sent = co_await sender.SendRest(*departure.image);
+  if (!sent) {
+    co_await sender.GiveUp();
+    co_return sent;
+  }
+  GODWIT_CO_TRY(const functions::Luggage luggage,
+                co_await around_.travel.departures().Pack(departure, 0));
+  GODWIT_CO_TRY(co_await sender.Keep(luggage));
+  co_return Result<>{};
+}
+
+void Copies::CallEnded(const InstanceId& id, int64_t epoch) {
+  if (copied_.erase(id.text) == 0 || closing_) return;
+  static_cast<void>(
+      gate_.Spawn([](Copies* self, std::string instance, int64_t its) -> asio::awaitable<void> {
+        const auto known = co_await self->around_.registry.FindInstance(instance);
+        if (!known || !*known || (*known)->epoch != its) co_return;
+        InstanceRecord record = **known;
+        record.replicas.clear();
+        record.call.clear();
+        record.home.clear();
+        const auto updated = co_await self->around_.registry.Update(std::move(record));
+        if (!updated) self->around_.log.Warning("{}", updated.error().ToString());
+      }(this, id.text, epoch)));
+}
+
+asio::awaitable<void> Copies::Close() {
+  closing_ = true;
+  co_await gate_.Drain();
+}
+
+}  // namespace godwit::sites
