@@ -217,7 +217,7 @@ class Node(harness.Node):
         return self.bed.places.get(self.name)
 
     def skew(self, seconds):
-        """From its next start on, its clock is wrong by so much (src/base/clock.h)."""
+        """From its next start on, its clock is wrong by so much (src/base/clock.cc)."""
         self.variables["GODWIT_CLOCK_SKEW"] = str(seconds)
 
     def launch(self, *flags, **options):

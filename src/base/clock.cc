@@ -14,6 +14,9 @@ Nanos Read(clockid_t id) {
   return std::chrono::seconds(now.tv_sec) + Nanos(now.tv_nsec);
 }
 
+// In builds with GODWIT_FAULTS the variable GODWIT_CLOCK_SKEW, whole seconds such as -600, moves
+// Wall() by so much, as if the machine's clock were wrong: nodes of a site may disagree. What
+// functions see, the time in logs and the validity of certificates are not moved.
 #ifdef GODWIT_FAULTS
 Nanos ReadSkew() {
   const char* text = std::getenv("GODWIT_CLOCK_SKEW");

@@ -4,7 +4,7 @@
 // waits within one boot.
 //
 // Both are signed nanoseconds in strong types, so that one is never taken for the other. The Clock
-// is a seam: tests hold it still. Threads: any. Failure: none.
+// is a seam: tests hold it still, or let it be wrong (clock.cc). Threads: any. Failure: none.
 #include <chrono>
 #include <compare>
 #include <string>
@@ -39,9 +39,6 @@ class Clock {
   virtual SteadyTime Steady() const = 0;
 };
 
-// In builds with GODWIT_FAULTS the variable GODWIT_CLOCK_SKEW, whole seconds such as -600, moves
-// Wall() by so much, as if the machine's clock were wrong: nodes of a site may disagree. What
-// functions see, the time in logs and the validity of certificates are not moved.
 class SystemClock : public Clock {
  public:
   WallTime Wall() const override;

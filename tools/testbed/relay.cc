@@ -14,7 +14,9 @@
 namespace godwit::testbed {
 namespace {
 
-constexpr int kAtOnce = 64;  // frames of one port, before the others have their turn
+// Of one port, before others have their turn and what is due goes out: what takes some 50 us.
+constexpr int kFramesAtOnce = 32;
+constexpr size_t kBytesAtOnce = size_t{256} << 10;
 
 }  // namespace
 
@@ -74,9 +76,11 @@ Result<> Relay::TuneDevices() {
 }
 
 void Relay::ReadSome(const std::string& from, Tap& tap) {
-  for (int i = 0; i < kAtOnce; ++i) {
+  size_t bytes = 0;
+  for (int i = 0; i < kFramesAtOnce && bytes < kBytesAtOnce; ++i) {
     const size_t length = tap.Read(buffer_);
     if (length < kLeast) return;
+    bytes += length;
     const std::string_view frame(buffer_.data(), length);
     const SteadyTime now = clock_.Steady();
     if (!IsForMany(Source(frame))) behind_[Source(frame)] = from;
@@ -125,7 +129,12 @@ void Relay::Turn() {
   const int ready = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
   const auto held = Hold();
   for (int i = 0; i < ready; ++i) {
-    const int fd = events[static_cast<size_t>(i)].data.fd;
+    const epoll_event& event = events[static_cast<size_t>(i)];
+    const int fd = event.data.fd;
+    if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) {  // somebody inside deleted the device
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+      continue;
+    }
     if (fd == timer_.get()) {
       uint64_t ticks = 0;
       static_cast<void>(::read(fd, &ticks, sizeof ticks) < 0);  // which it was does not matter
