@@ -35,6 +35,17 @@ def path_of(node, image):
     return node.data / "blobs" / image[:2] / image[2:]
 
 
+def spoil(path, *places):
+    """Changes a bit at each of these places: parts of its size."""
+    size = path.stat().st_size
+    with open(path, "r+b") as file:
+        for place in places:
+            file.seek(int(size * place))
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 1]))
+
+
 def blobs(node):
     return {path.parent.name + path.name for path in (node.data / "blobs").rglob("*")
             if path.is_file()}
@@ -129,11 +140,7 @@ class SameInstance(unittest.TestCase, Shelf):
             node.ok("suspend", instance)
             (facts, _), = rows(node).values()
             base, = bases(facts)
-            with open(path_of(node, base), "r+b") as file:
-                file.seek(path_of(node, base).stat().st_size * 3 // 4)
-                byte = file.read(1)
-                file.seek(-1, os.SEEK_CUR)
-                file.write(bytes([byte[0] ^ 1]))
+            spoil(path_of(node, base), 3 / 4)
             done = node.godwit("invoke", "heap", '{"what":"check"}')
             self.assertNotEqual(done.code, 0)
             self.assertIn(base[:8], done.out + done.err + node.log())
@@ -214,6 +221,64 @@ class Clones(unittest.TestCase, Shelf):
         record = node.result(calls[0])
         self.assertEqual((record["status"], record["attempt"]), ("SUCCEEDED", 1), record)
         node.stop()  # an instance that lives keeps its last image, and what that refers to
+        self.check_exact(node)
+
+    @unittest.skipUnless(harness.FAULTS, "a build without fault points")
+    def test_a_power_cut_takes_the_newest_image_of_one(self):
+        """The other needs the same template, and loses nothing; neither does the template."""
+        node = harness.Node(*self.flags)
+        self.addCleanup(node.close)
+        node.start(fault="209:kill:3")  # at the third image on its way to the disk
+        node.ok("deploy", harness.FUNCTIONS / "template", "--name", "f", "--prebake", "on",
+                "--timeout", "60")
+        self.wait_for_template(node, "f")
+        kept = node.submit("f", {"seconds": 20})
+        first = node.wait_for(function="f", state="SUSPENDED")["instance"]
+        cut = node.submit("f", {"seconds": 8})
+        second, = [row["instance"] for row in
+                   node.wait_for(function="f", state="SUSPENDED", count=2)
+                   if row["instance"] != first]
+        node.ok("resume", second)
+        # Again, as soon as all of its memory is there.
+        eventually(lambda: node.godwit("suspend", second).code == 0 or not node.alive(),
+                   what="the second suspension")
+        self.assertEqual(node.died(), -signal.SIGKILL)
+        template, = rows(node, "template")
+        images = {facts["instance"]: (image, bases(facts))
+                  for image, (facts, _) in rows(node).items()}
+        self.assertEqual(set(images), {first, second})
+        for _, needed in images.values():
+            self.assertIn(template, needed)
+        image = path_of(node, images[second][0])
+        os.truncate(image, image.stat().st_size // 2)
+
+        node.boot_again()
+        self.assertIn(f"the power cut took instance '{second}'", node.log())
+        self.assertEqual([row["state"] for row in node.ps(instance=first)], ["SUSPENDED"])
+        self.assertEqual(list(rows(node, "template")), [template])
+        again, whole = node.result(cut), node.result(kept)
+        self.assertEqual((again["status"], again["attempt"]), ("SUCCEEDED", 2), again)
+        self.assertEqual((whole["status"], whole["attempt"]), ("SUCCEEDED", 1), whole)
+        # All are clones of the one template.
+        marks = {again["result"]["mark"], whole["result"]["mark"], node.invoke("f")["mark"]}
+        self.assertEqual(len(marks), 1, marks)
+        node.stop()
+        self.check_exact(node)
+
+    def test_a_template_that_is_damaged_loses_its_clones_by_name(self):
+        node, calls, template = self.node_with_sleepers(seconds=8)
+        spoil(path_of(node, template), 1 / 4, 1 / 2, 3 / 4)
+        for call in calls:
+            record = node.result(call)
+            self.assertEqual((record["status"], record["attempt"]), ("FAILED", 1), record)
+            self.assertIn(template[:8], json.dumps(record))
+        # Nobody refers to it any more: further calls are served without it.
+        eventually(lambda: template not in rows(node, "template"), what="the end of the template")
+        self.assertIn(f"the template of 'f' is dropped: cannot read the blob '{template}'",
+                      node.log())
+        self.assertEqual(node.invoke("f")["hooks"], [])
+        self.check_exact(node)
+        node.stop()
         self.check_exact(node)
 
     @unittest.skipUnless(harness.FAULTS, "a build without fault points")

@@ -93,6 +93,49 @@ class Doctor(harness.NodeCase):
         self.assertEqual(json.loads(call.result().out), {"slept": True})
         self.check_nothing_is_left(told)
 
+    def test_it_takes_a_place_of_its_function(self):
+        node = self.node
+        node.deploy("alone", "doctor", "handler.sleeps", timeout=60)
+        self.reserve("alone", 1)
+        first = node.later("doctor", "alone", "--event", '{"seconds": 60}', "--for", "8s", "--json")
+        harness.eventually(lambda: self.strangers(node), what="the trial's start")
+        self.check_error(node.godwit("doctor", "alone"), 9, "'alone' has as many instances as it",
+                         "may have, 1", "put-function-concurrency")
+        # A call waits for the place, and gets it.
+        self.assertEqual(node.invoke("alone", {"seconds": 0}), {"slept": True})
+        self.assertEqual(json.loads(first.result().out)["checkpoints"], True)
+        # An instance takes it from a trial as well.
+        self.check_error(node.godwit("doctor", "alone"), 9, "may have, 1")
+        self.reserve("alone", 2)
+        self.assertEqual(node.json("doctor", "alone", "--event", '{"seconds": 0}')["checkpoints"],
+                         True)
+
+    def reserve(self, name, instances):
+        body = json.dumps({"ReservedConcurrentExecutions": instances})
+        status, _, said = self.node.request(
+            "PUT", f"/2017-10-31/functions/{name}/concurrency", body)
+        self.assertEqual(status, 200, said)
+
+    @staticmethod
+    def strangers(node):
+        """Instances that have control groups, and that `ps` does not list."""
+        there = {entry.name for directory in node.cgroups() for entry in directory.iterdir()
+                 if entry.is_dir() and entry.name.startswith("i-")}
+        return there - {row["instance"] for row in node.ps()}
+
+    def test_it_needs_room_in_the_memory_budget(self):
+        # One that works and is not put away has all that there is.
+        with harness.Node(*harness.PLAIN, "--memory-budget", "8M").start() as node:
+            node.deploy("works", "doctor", "handler.spins", timeout=60)
+            node.deploy("other", "doctor", "handler.at_once")
+            node.submit("works")
+            node.wait_for(function="works", state="BUSY")
+            self.check_error(node.godwit("doctor", "other"), 9, "no room for one more instance of",
+                             "memory_budget")
+            node.ok("rm", "works")
+            harness.eventually(lambda: not node.ps(), what="the end of what works")
+            self.assertEqual(node.json("doctor", "other")["checkpoints"], True)
+
     def test_one_that_never_waits(self):
         told = self.examine("spins", None, "--for", "1500ms")
         # Its registers are not in a call, so its memory cannot be put away in place.

@@ -35,6 +35,11 @@ SKIPPED = 77
 PLAIN = ("--prebake", "off")
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
+# A node in a mount namespace of its own, in which the kernel's boot id is the first word.
+OTHER_BOOT = ("unshare", "-m", "sh", "-c",
+              'echo "$0" > "$1.boot" && mount --bind "$1.boot" /proc/sys/kernel/random/boot_id && '
+              'shift && exec "$@"')
+
 # Whether the program has the points of src/base/fault.h.
 FAULTS = os.environ.get("GODWIT_FAULTS", "ON") == "ON"
 
@@ -176,6 +181,11 @@ class Node:
             say(f"$ kill {self.process.pid}  # the node")
             self.process.terminate()
         return self.process.wait(within)
+
+    def boot_again(self):
+        """Starts it, after what looks to it like a reboot of the machine."""
+        self.wrap = (*OTHER_BOOT, "00000000-0000-4000-8000-000000000000", str(self.home / "id"))
+        return self.start()
 
     def kill9(self):
         say(f"$ kill -9 {self.process.pid}  # the node")

@@ -245,7 +245,7 @@ class Faults(unittest.TestCase):
         largest.write_bytes(content)
         node.start()
         self.assertEqual(node.invoke("f")["init"], "on-demand", "it starts plainly")
-        self.assertIn("its template is dropped", node.log())
+        self.assertIn("is dropped: a clone did not start", node.log())
         self.assertIn("none: ", template_of(node, "f"))
         eventually(lambda: not largest.exists(), what="the end of the image")
 

@@ -218,12 +218,6 @@ class FaultPoints(unittest.TestCase, Leftovers):
             self.check_nothing_is_left(node)
 
 
-# A node in a mount namespace of its own, in which the kernel's boot id is the first word.
-OTHER_BOOT = ("unshare", "-m", "sh", "-c",
-              'echo "$0" > "$1.boot" && mount --bind "$1.boot" /proc/sys/kernel/random/boot_id && '
-              'shift && exec "$@"')
-
-
 class Reboot(unittest.TestCase, Leftovers):
 
     def test_sleepers_are_on_time(self):
@@ -234,8 +228,7 @@ class Reboot(unittest.TestCase, Leftovers):
             requests = {name: node.submit(name, {"seconds": 12}) for name in ("sleeper", "poller")}
             node.wait_for(state="SUSPENDED", count=2)
             node.kill9()
-            node.wrap = (*OTHER_BOOT, "00000000-0000-4000-8000-000000000000", str(node.home / "id"))
-            node.start()
+            node.boot_again()
             for name, request in requests.items():
                 record = node.result(request)
                 self.assertEqual((record["status"], record["attempt"]), ("SUCCEEDED", 1))
@@ -274,17 +267,12 @@ class PowerCut(unittest.TestCase, Leftovers):
         with open(path, "r+b") as file:
             file.truncate(path.stat().st_size // 2)
 
-    @staticmethod
-    def boot_again(node):
-        node.wrap = (*OTHER_BOOT, "00000000-0000-4000-8000-000000000000", str(node.home / "id"))
-        node.start()
-
     def test_an_event_call_is_run_again(self):
         node = self.killed_before_it_is_synced()
         call = node.submit("marks", {"name": "cut", "seconds": 2})
         node.died()
         self.cut_image(node)
-        self.boot_again(node)
+        node.boot_again()
         self.assertIn("the power cut took instance", node.log())
         record = node.result(call)
         self.assertEqual((record["status"], record["attempt"]), ("SUCCEEDED", 2), record)
@@ -296,7 +284,7 @@ class PowerCut(unittest.TestCase, Leftovers):
         node.died()
         self.assertEqual(caller.result(timeout=20).code, 13)
         self.cut_image(node)
-        self.boot_again(node)
+        node.boot_again()
         (call,), = self.query(node, "SELECT id FROM call")
         self.assertEqual(node.result(call)["status"], "FAILED")
         self.check_nothing_is_left(node)
@@ -305,7 +293,7 @@ class PowerCut(unittest.TestCase, Leftovers):
         node = self.killed_before_it_is_synced()
         call = node.submit("marks", {"name": "whole", "seconds": 12})
         node.died()
-        self.boot_again(node)
+        node.boot_again()
         harness.eventually(lambda: self.query(node, "SELECT synced FROM instance") == [(1,)],
                            what="the sync")
         record = node.result(call)

@@ -25,6 +25,7 @@ import tempfile
 import time
 
 from sides.failed import Failed
+from sides.node import end_process
 
 PACKAGES = ["docker.io", "containerd", "runc", "libdevmapper1.02.1"]
 # CRIU, as runc calls it, locks the container's network with it.
@@ -217,12 +218,7 @@ class Engine:
 
     def __exit__(self, *_):
         # It ends its containers and its containerd.
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end_process(self.process, PATIENCE)
         self._sweep()
         shutil.rmtree(self.run, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -121,12 +121,7 @@ class Node(Client):
         return self
 
     def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end_process(self.process)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _address(self):
@@ -154,6 +149,16 @@ class Node(Client):
 
 def path_of(function):
     return f"/2015-03-31/functions/{function}/invocations"
+
+
+def end_process(process, patience=PATIENCE):
+    """Asks it to end; kills it if it does not."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def wait_for(look, what, patience=PATIENCE):

@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/scope.h"
 #include "base/try.h"
+#include "functions/image_bond.h"
 
 namespace godwit::functions {
 
@@ -160,16 +161,41 @@ void Bakery::Learn(const Template& source, std::vector<uint64_t> working_set) {
   }(this, source.image, std::move(working_set))));
 }
 
-void Bakery::Spoiled(const Template& source, const std::string& why) {
+Bakery::Entry* Bakery::EntryOf(const Template& source) {
   const auto found = entries_.find(source.function());
-  if (found == entries_.end() || !found->second.ready ||
-      found->second.ready->image != source.image) {
-    return;  // dropped already
-  }
-  work_.log.Warning("a clone of '{}' did not start, its template is dropped: {}", source.function(),
-                    why);
-  Failed(found->second, why);
-  Forget(found->second);
+  const bool is =
+      found != entries_.end() && found->second.ready && found->second.ready->image == source.image;
+  return is ? &found->second : nullptr;
+}
+
+void Bakery::Spoiled(const Template& source, const std::string& why) {
+  if (Entry* const entry = EntryOf(source)) Drop(*entry, "a clone did not start: " + why);
+}
+
+void Bakery::Drop(Entry& entry, const std::string& why) {
+  work_.log.Warning("the template of '{}' is dropped: {}", entry.ready->function(), why);
+  Failed(entry, why);
+  Forget(entry);
+}
+
+void Bakery::Doubt(const std::string& function) {
+  const auto found = entries_.find(function);
+  if (found == entries_.end() || !found->second.ready || found->second.doubted) return;
+  found->second.doubted = true;
+  static_cast<void>(gate_.Spawn(Check(found->second.ready)));
+}
+
+asio::awaitable<void> Bakery::Check(std::shared_ptr<const Template> source) {
+  const Result<> read = co_await Offload(work_.pool, [&] {
+    const auto ignore = [](std::string_view) { return Result<>(); };
+    return work_.blobs.Stream(source->image, ignore, BondOf(source->facts));
+  });
+  Entry* const entry = EntryOf(*source);
+  if (entry == nullptr) co_return;
+  entry->doubted = false;
+  const bool damaged =
+      !read && (read.error().code() == Code::kCorrupt || read.error().code() == Code::kNotFound);
+  if (damaged) Drop(*entry, read.error().ToString());
 }
 
 void Bakery::Failed(Entry& entry, const std::string& why) {
@@ -223,6 +249,7 @@ asio::awaitable<void> Bakery::Bake(Function function) {
   Entry& entry = found->second;
   entry.ready = std::move(ready);
   entry.image = std::move(image);
+  entry.doubted = false;
   entry.obstacle.clear();
   NoteStart(function.spec.name);
   work_.log.Debug("'{}' has a template of {} bytes", function.spec.name, entry.ready->image_bytes);

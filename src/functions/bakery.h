@@ -64,6 +64,9 @@ class Bakery final : public Owner {
   void Learn(const Template& source, std::vector<uint64_t> working_set);
   // A clone of it did not come to life. Its next instances start plainly.
   void Spoiled(const Template& source, const std::string& why);
+  // An image of an instance of it could not be read. So its template, which that may refer to, is
+  // read as a whole, and dropped if it is damaged: what comes after would refer to it, too.
+  void Doubt(const std::string& function);
   // The baker, if there is one.
   const Instance* baker() const { return baker_.get(); }
 
@@ -85,6 +88,7 @@ class Bakery final : public Owner {
     std::shared_ptr<const Template> ready;
     ImageShelf::Held image;  // of `ready`
     bool wanted = false;
+    bool doubted = false;  // `ready` is being read
     std::string obstacle;  // why the last attempt came to nothing
     int failures = 0;      // in a row
     SteadyTime not_before{};
@@ -100,6 +104,10 @@ class Bakery final : public Owner {
   boost::asio::awaitable<Result<Made>> BakeOne(const Function& function);
   boost::asio::awaitable<Result<std::pair<KeptInstance, ImageShelf::Held>>> PutBakerAway();
   void Failed(Entry& entry, const std::string& why);
+  boost::asio::awaitable<void> Check(std::shared_ptr<const Template> source);
+  // nullptr: it is dropped already.
+  Entry* EntryOf(const Template& source);
+  void Drop(Entry& entry, const std::string& why);
   void NoteStart(const std::string& function);
   void KeepSpares(SteadyTime now);
   void Forget(Entry& entry);

@@ -100,10 +100,14 @@ void Crew::Pump() {
       }(instance)));
       continue;  // it is on its way already: a spawned task runs at once to its first wait
     }
-    if (static_cast<int>(instances_.size()) >= Limit() || !may_start_()) break;
+    if (!HasRoom() || !may_start_()) break;
     Start();
   }
   if (!queue_.empty()) ScaleLater();
+}
+
+void Crew::Release(Instance& guest) {
+  if (std::erase(guests_, &guest) > 0) Pump();
 }
 
 void Crew::Start() {

@@ -49,13 +49,25 @@ class Crew final : public Owner {
   void Pump();
   int starting() const;
   bool empty() const { return instances_.empty(); }
-  // It may have one more instance.
-  bool HasRoom() const { return static_cast<int>(instances_.size()) < Limit(); }
+  int Limit() const;
+  // It may have one more instance; whether the node may start that at this moment.
+  bool HasRoom() const { return static_cast<int>(instances_.size() + guests_.size()) < Limit(); }
+  bool MayStart() const { return may_start_(); }
+  // An instance of its function that is somebody else's: it gets no calls from here, but takes a
+  // place and memory as any other until it is released.
+  void Host(Instance& guest) { guests_.push_back(&guest); }
+  void Release(Instance& guest);
   size_t queued() const { return queue_.size(); }
   Instance* Find(const InstanceId& id);
   template <typename Each>
   void ForEach(Each each) const {
     for (const auto& instance : instances_) each(*instance);
+  }
+  // The same, and its guests.
+  template <typename Each>
+  void ForEachHere(Each each) const {
+    ForEach(each);
+    for (Instance* const guest : guests_) each(*guest);
   }
   boost::asio::awaitable<void> Close();
 
@@ -69,7 +81,6 @@ class Crew final : public Owner {
   void Start();
   std::unique_ptr<Instance> NewInstance(std::shared_ptr<const Template> source);
   void DropSpare();
-  int Limit() const;
   Error Deleted() const;
   void FailOldest(const FailedStart& why);
   boost::asio::awaitable<void> Bury(Instance* instance);
@@ -82,6 +93,7 @@ class Crew final : public Owner {
   bool retired_ = false;
   std::deque<PendingCall> queue_;
   std::list<std::unique_ptr<Instance>> instances_;
+  std::vector<Instance*> guests_;
   std::unique_ptr<Instance> spare_;  // a clone that is not started yet; in none of the counts
   std::vector<Instance*> ready_;     // the last one used is the next one used: its caches are warm
   boost::asio::steady_timer scale_;

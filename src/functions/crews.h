@@ -17,7 +17,10 @@ class Crews {
  public:
   explicit Crews(Workplace& workplace)
       : work_(workplace),
-        room_(workplace, [this](const auto& each) { ForEach(each); }),
+        room_(workplace,
+              [this](const auto& each) {
+                for (const auto& crew : crews_) crew->ForEachHere(each);
+              }),
         gate_(workplace.executor) {}
 
   // It ends when nobody else holds it and its last instance is gone.

@@ -240,7 +240,10 @@ class Instance final : public RuntimeCalls {
   void CallStarted();
   void PutAway(const char* reason);
   // Nothing but a hand puts it away.
-  bool StaysAwake() const { return workplace_.settings.keep_awake || beginning_.trial; }
+  // A trial and a baker are moved by their owners alone.
+  bool StaysAwake() const {
+    return workplace_.settings.keep_awake || beginning_.trial || beginning_.bakes;
+  }
   Nanos BlockedAfter() const;
   void ArmTimeout();
   // What counts for the call's Timeout: all its time, but for what it waited BLOCKED, from its last

@@ -474,6 +474,7 @@ asio::awaitable<void> Instance::Lose(const Error& why) {
   if (epoch_ != 0 && workplace_.abroad != nullptr) workplace_.abroad->Ended(id_, epoch_);
   static_cast<void>(life_.Move(State::kLost, why.reason()));
   log_.Flush();
+  if (workplace_.bakery != nullptr) workplace_.bakery->Doubt(function_.spec.name);
   co_await Discard();
   FinishWith("Godwit.ImageLost", why.ToString());
   co_await TearDown();

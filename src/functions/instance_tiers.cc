@@ -12,6 +12,7 @@
 #include "checkpoint/inside.h"
 #include "checkpoint/own_memory.h"
 #include "checkpoint/wakes.h"
+#include "functions/bakery.h"
 #include "functions/instance.h"
 
 namespace godwit::functions {
@@ -192,6 +193,7 @@ void Instance::MemoryBroken(const std::string& why) {
   if (ending_) return;
   const std::string reason = fmt::format("its image is broken: {}", why);
   log_line_.Error("{}", reason);
+  if (workplace_.bakery != nullptr) workplace_.bakery->Doubt(function_.spec.name);
   FinishWith("Godwit.ImageLost", reason);
   Stop(reason, Error(Code::kCorrupt, reason));
 }
@@ -377,7 +379,8 @@ bool Instance::IsAwake() const {
 }
 
 bool Instance::GiveWay() {
-  if (moving_ || ending_ || !alive_ || !sandbox_ || sandbox_->pauses()) return false;
+  if (moving_ || ending_ || !alive_ || !sandbox_ || sandbox_->pauses() || beginning_.trial)
+    return false;
   const bool waits =
       call_ ? state() == State::kBlocked || state() == State::kFrozen || state() == State::kSpilled
             : state() == State::kReady || state() == State::kFrozen || state() == State::kSpilled;

@@ -371,9 +371,8 @@ asio::awaitable<Result<TrialReport>> Local::Try(std::string function, TrialReque
   if (stopping_) co_return Fail(Code::kClosing, "the node is shutting down");
   GODWIT_CO_TRY(CheckJson(request.event).Within("the event is not JSON"));
   GODWIT_CO_TRY(const auto crew, catalogue_.CrewFor(function));
-  const Function tried = crew->function();
-  GODWIT_CO_TRY(TrialReport report, co_await trials_.Try(tried, std::move(request)));
-  report.prebaked = bakery_.Why(tried);
+  GODWIT_CO_TRY(TrialReport report, co_await trials_.Try(crew, std::move(request)));
+  report.prebaked = bakery_.Why(crew->function());
   co_return report;
 }
 

@@ -18,6 +18,8 @@ using std::chrono_literals::operator""s;
 namespace {
 
 constexpr Nanos kLook = 20ms;
+constexpr Nanos kLookForRoom = 100ms;
+constexpr Nanos kWaitsForRoom = 5s;
 constexpr int kAttempts = 40;         // at a move in the middle of a message
 constexpr Nanos kAfterwards = 200ms;  // it is looked at, after each way back
 constexpr Nanos kWaitsAgain = 2s;     // as long as it takes to see that
@@ -51,18 +53,21 @@ bool TrialReport::Works(Tier tier) const {
 
 class Trial final : public Owner {
  public:
-  Trial(Workplace& workplace, Function function, TrialRequest request)
+  Trial(Workplace& workplace, std::shared_ptr<Crew> crew, TrialRequest request)
       : work_(workplace),
+        crew_(std::move(crew)),
         request_(std::move(request)),
         pause_(workplace.executor),
         ended_waiting_(workplace.executor, asio::steady_timer::time_point::max()),
         instance_(std::make_unique<Instance>(
             workplace, *this, InstanceId::New(workplace.entropy),
-            std::make_shared<const Function>(std::move(function)),
+            std::make_shared<const Function>(crew_->function()),
             Beginning{.bakes = false, .depends = {}, .clone_of = nullptr, .trial = true})) {
-    report_.function = this->function().spec.name;
+    report_.function = function().spec.name;
     report_.instance = instance_->id();
+    crew_->Host(*instance_);
   }
+  ~Trial() override { crew_->Release(*instance_); }
 
   const Function& function() const { return instance_->function(); }
   bool over() const { return result_.has_value(); }
@@ -88,6 +93,7 @@ class Trial final : public Owner {
     instance_->Stop("its trial is over", Error(Code::kClosing, "its trial is over"));
     while (!ended_) co_await Pause(kLook);
     co_await instance_->Close();
+    crew_->Release(*instance_);
     result_ = done ? Result<TrialReport>(std::move(report_)) : std::unexpected(done.error());
     ended_waiting_.cancel();
   }
@@ -236,6 +242,7 @@ class Trial final : public Owner {
   }
 
   Workplace& work_;
+  const std::shared_ptr<Crew> crew_;
   TrialRequest request_;
   TrialReport report_;
   std::optional<Result<TrialReport>> result_;
@@ -254,12 +261,41 @@ Trials::Trials(Workplace& workplace, std::function<bool(const Function&)> curren
 
 Trials::~Trials() = default;
 
-asio::awaitable<Result<TrialReport>> Trials::Try(Function function, TrialRequest request) {
-  if (trials_.size() >= kAtOnce)
-    co_return Fail(Code::kBusy, "{} functions are being tried already (try again later)",
-                   trials_.size());
+asio::awaitable<Result<>> Trials::AwaitPlace(const Crew& crew) {
+  const SteadyTime until = work_.clock.Steady() + kWaitsForRoom;
+  asio::steady_timer pause(work_.executor);
+  while (true) {
+    if (trials_.size() >= kAtOnce)
+      co_return Fail(Code::kBusy, "{} functions are being tried already (try again later)",
+                     trials_.size());
+    const std::string& name = crew.function().spec.name;
+    if (!crew.HasRoom()) {
+      co_return Fail(Code::kBusy,
+                     "'{0}' has as many instances as it may have, {1}, and a trial is one more "
+                     "(raise max_instances, or the limit of the function with `aws lambda "
+                     "put-function-concurrency --function-name {0} …`)",
+                     name, crew.Limit());
+    }
+    if (crew.MayStart()) co_return Result<>{};
+    if (work_.clock.Steady() >= until) {
+      co_return Fail(Code::kBusy,
+                     "there is no room for one more instance of '{}', and nobody gives way (raise "
+                     "memory_budget, or try again when less is running)",
+                     name);
+    }
+    pause.expires_after(kLookForRoom);
+    co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+    if ((co_await asio::this_coro::cancellation_state).cancelled() !=
+        asio::cancellation_type::none) {
+      co_return Fail(Code::kClosing, "the node is shutting down");
+    }
+  }
+}
+
+asio::awaitable<Result<TrialReport>> Trials::Try(std::shared_ptr<Crew> crew, TrialRequest request) {
+  GODWIT_CO_TRY(co_await AwaitPlace(*crew));
   // Shared, for who asked may leave before it is over.
-  const auto trial = std::make_shared<Trial>(work_, std::move(function), std::move(request));
+  const auto trial = std::make_shared<Trial>(work_, std::move(crew), std::move(request));
   trials_.push_back(trial);
   const Result<> begun =
       gate_.Spawn([](Trials* self, std::shared_ptr<Trial> mine) -> asio::awaitable<void> {
