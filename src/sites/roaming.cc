@@ -1,4 +1,4 @@
-#include "sites/site.h"
+#include "sites/roaming.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -36,7 +36,7 @@ std::string Text(const json::value& value, std::string_view key) {
 
 }  // namespace
 
-Site::Site(Surroundings surroundings)
+Roaming::Roaming(Surroundings surroundings)
     : around_(std::move(surroundings)),
       presence_(around_.executor, around_.registry, around_.clock, around_.log,
                 {around_.node, around_.holder}, {[this] { Lost(); }, [this] { Back(); }},
@@ -44,9 +44,9 @@ Site::Site(Surroundings surroundings)
       changed_(around_.executor),
       gate_(around_.executor) {}
 
-Site::~Site() = default;
+Roaming::~Roaming() = default;
 
-Result<> Site::Start(functions::Platform& platform, Travel& travel, Api api) {
+Result<> Roaming::Start(functions::Platform& platform, Travel& travel, Api api) {
   platform_ = &platform;
   travel_ = &travel;
   api_ = std::move(api);
@@ -69,7 +69,7 @@ Result<> Site::Start(functions::Platform& platform, Travel& travel, Api api) {
   return presence_.Start();
 }
 
-asio::awaitable<void> Site::Ticking() {
+asio::awaitable<void> Roaming::Ticking() {
   while (!closing_) {
     asio::steady_timer pause(around_.executor, kTick);
     co_await Pause(kTick);
@@ -78,16 +78,16 @@ asio::awaitable<void> Site::Ticking() {
 }
 
 // Ends early when something has changed.
-asio::awaitable<void> Site::Pause(Nanos span) {
+asio::awaitable<void> Roaming::Pause(Nanos span) {
   changed_.expires_after(span);
   co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
-size_t Site::BodyLimit(std::string_view path) {
+size_t Roaming::BodyLimit(std::string_view path) {
   return path == "/site/v1/arrivals" ? kMostBody : 2 * kPiece;
 }
 
-asio::awaitable<http::Response> Site::Handle(http::Request request, std::string from) {
+asio::awaitable<http::Response> Roaming::Handle(http::Request request, std::string from) {
   if (closing_ || host_ == nullptr)
     co_return Refusal({Code::kClosing, "the node is starting, or shutting down"});
   if (Host::Serves(request.path)) co_return co_await host_->Handle(std::move(request), from);
@@ -111,7 +111,7 @@ asio::awaitable<http::Response> Site::Handle(http::Request request, std::string 
   co_return Refusal(answer.error());
 }
 
-asio::awaitable<void> Site::Close() {
+asio::awaitable<void> Roaming::Close() {
   closing_ = true;
   changed_.cancel();
   if (failover_) co_await failover_->Close();
@@ -122,7 +122,7 @@ asio::awaitable<void> Site::Close() {
   co_await presence_.Stop();
 }
 
-asio::awaitable<Result<functions::Journey>> Site::Migrate(InstanceId instance, std::string to,
+asio::awaitable<Result<functions::Journey>> Roaming::Migrate(InstanceId instance, std::string to,
                                                           std::string mode) {
   if (!presence_.held()) {
     co_return Fail(Code::kUnavailable,
@@ -133,7 +133,7 @@ asio::awaitable<Result<functions::Journey>> Site::Migrate(InstanceId instance, s
   co_return journey;
 }
 
-asio::awaitable<Result<std::vector<functions::SiteNode>>> Site::Nodes() {
+asio::awaitable<Result<std::vector<functions::SiteNode>>> Roaming::Nodes() {
   GODWIT_CO_TRY(const auto members, co_await around_.registry.Members());
   GODWIT_CO_TRY(const auto alive, co_await around_.registry.Alive());
   std::vector<functions::SiteNode> nodes;
@@ -144,7 +144,7 @@ asio::awaitable<Result<std::vector<functions::SiteNode>>> Site::Nodes() {
   co_return nodes;
 }
 
-asio::awaitable<std::vector<std::pair<std::string, Result<std::string>>>> Site::AskAll(
+asio::awaitable<std::vector<std::pair<std::string, Result<std::string>>>> Roaming::AskAll(
     std::string path) {
   std::vector<std::pair<std::string, Result<std::string>>> answers;
   const auto nodes = co_await Nodes();
@@ -164,7 +164,7 @@ asio::awaitable<std::vector<std::pair<std::string, Result<std::string>>>> Site::
   co_return answers;
 }
 
-asio::awaitable<Result<uint32_t>> Site::Deliver(std::string node, InstanceId instance,
+asio::awaitable<Result<uint32_t>> Roaming::Deliver(std::string node, InstanceId instance,
                                                 functions::Callback callback) {
   const json::object body{{"call", callback.call.text},
                           {"key", ToBase64(callback.key)},
@@ -194,7 +194,7 @@ asio::awaitable<Result<uint32_t>> Site::Deliver(std::string node, InstanceId ins
   }
 }
 
-Site::Answer Site::TakeCallback(std::string body) {
+Roaming::Answer Roaming::TakeCallback(std::string body) {
   boost::system::error_code wrong;
   const json::value value = json::parse(body, wrong);
   const auto call = RequestId::Parse(wrong ? "" : Text(value, "call"));
@@ -205,7 +205,7 @@ Site::Answer Site::TakeCallback(std::string body) {
   co_return http::Json(200, json::serialize(json::object{{"number", number}}));
 }
 
-Site::Answer Site::TakeMoved(std::string body, std::string from) {
+Roaming::Answer Roaming::TakeMoved(std::string body, std::string from) {
   boost::system::error_code wrong;
   const json::value value = json::parse(body, wrong);
   const auto call = RequestId::Parse(wrong ? "" : Text(value, "call"));
@@ -216,7 +216,7 @@ Site::Answer Site::TakeMoved(std::string body, std::string from) {
 
 // A result counts if it comes from whom the registry has for the owner. One of an instance that is
 // in there no more has been the last owner's, or its call has a result already.
-Site::Answer Site::TakeResult(std::string body, std::string from) {
+Roaming::Answer Roaming::TakeResult(std::string body, std::string from) {
   GODWIT_CO_TRY(ResultBody result, ResultFromBody(body));
   GODWIT_CO_TRY(const auto owner,
                 co_await around_.registry.FindInstance(result.result.instance.text));
@@ -231,14 +231,14 @@ Site::Answer Site::TakeResult(std::string body, std::string from) {
   co_return http::Json(200, "{}");
 }
 
-void Site::HasResults() {
+void Roaming::HasResults() {
   results_wait_ = true;
   if (closing_ || travel_ == nullptr || sending_) return;
   sending_ = true;
   if (!gate_.Spawn(SendResults())) sending_ = false;
 }
 
-asio::awaitable<void> Site::SendResults() {
+asio::awaitable<void> Roaming::SendResults() {
   const ScopeExit done([this] { sending_ = false; });
   while (results_wait_ && !closing_) {
     results_wait_ = false;
@@ -253,7 +253,7 @@ asio::awaitable<void> Site::SendResults() {
   }
 }
 
-asio::awaitable<bool> Site::SendResult(ForeignResult result) {
+asio::awaitable<bool> Roaming::SendResult(ForeignResult result) {
   const RequestId id = result.outcome.id;
   const auto record = co_await around_.registry.FindInstance(result.instance.text);
   if (!record) co_return false;
@@ -273,7 +273,7 @@ asio::awaitable<bool> Site::SendResult(ForeignResult result) {
   co_return (co_await travel_->NoteDelivered(id)).has_value();
 }
 
-asio::awaitable<bool> Site::MayAct(InstanceId instance, int64_t epoch) {
+asio::awaitable<bool> Roaming::MayAct(InstanceId instance, int64_t epoch) {
   while (!closing_) {
     if (presence_.held()) {
       const auto record = co_await around_.registry.FindInstance(instance.text);
@@ -285,10 +285,10 @@ asio::awaitable<bool> Site::MayAct(InstanceId instance, int64_t epoch) {
   co_return false;
 }
 
-void Site::Back() { static_cast<void>(gate_.Spawn(AskWhose())); }
+void Roaming::Back() { static_cast<void>(gate_.Spawn(AskWhose())); }
 
 // All that others know of is looked up, until it is known whose each is.
-asio::awaitable<void> Site::AskWhose() {
+asio::awaitable<void> Roaming::AskWhose() {
   if (asking_) co_return;
   asking_ = true;
   const ScopeExit done([this] { asking_ = false; });
@@ -302,7 +302,7 @@ asio::awaitable<void> Site::AskWhose() {
   }
 }
 
-asio::awaitable<bool> Site::AskWhoseIs(Travel::Known known) {
+asio::awaitable<bool> Roaming::AskWhoseIs(Travel::Known known) {
   if (migrations_->IsUnderWay(known.id)) co_return true;  // it asks for itself
   auto found = co_await around_.registry.FindInstance(known.id.text);
   if (!found) co_return false;
@@ -326,24 +326,24 @@ asio::awaitable<bool> Site::AskWhoseIs(Travel::Known known) {
   co_return true;
 }
 
-void Site::Lost() {
+void Roaming::Lost() {
   around_.log.Warning("this node's lease has ended: what others have copies of stands still");
   for (const Travel::Known& known : travel_->Instances()) {
     if (copies_->IsCopied(known.id)) static_cast<void>(gate_.Spawn(travel_->StandStill(known.id)));
   }
 }
 
-void Site::WasPutAway(const InstanceId& instance) {
+void Roaming::WasPutAway(const InstanceId& instance) {
   if (copies_ && !migrations_->IsUnderWay(instance)) copies_->WasPutAway(instance);
 }
 
-void Site::CallEnded(const InstanceId& instance, int64_t epoch) {
+void Roaming::CallEnded(const InstanceId& instance, int64_t epoch) {
   if (copies_) copies_->CallEnded(instance, epoch);
 }
 
-void Site::Ended(const InstanceId& instance, int64_t epoch) {
+void Roaming::Ended(const InstanceId& instance, int64_t epoch) {
   static_cast<void>(
-      gate_.Spawn([](Site* self, std::string id, int64_t its) -> asio::awaitable<void> {
+      gate_.Spawn([](Roaming* self, std::string id, int64_t its) -> asio::awaitable<void> {
         for (int tries = 0; tries < 5 && !self->closing_; ++tries) {
           if (co_await self->around_.registry.Forget(id, self->around_.node, its)) co_return;
           co_await self->Pause(kAskAgain);

@@ -27,7 +27,7 @@
 
 namespace godwit::sites {
 
-class Site final : public functions::Abroad {
+class Roaming final : public functions::Abroad {
  public:
   struct Surroundings {
     boost::asio::any_io_executor executor;
@@ -44,8 +44,8 @@ class Site final : public functions::Abroad {
     Nanos lease = Presence::kTtl;
     int copies = 1;  // of each call that is put away, on other nodes
   };
-  explicit Site(Surroundings surroundings);
-  ~Site() override;
+  explicit Roaming(Surroundings surroundings);
+  ~Roaming() override;
 
   // The platform has started; `api` answers what other nodes may look at (GET).
   using Api = std::function<boost::asio::awaitable<http::Response>(http::Request)>;
