@@ -140,6 +140,11 @@ Result<std::string> FindCriu(const std::string& wished) {
               "with --criu)");
 }
 
+std::string CriuVersion(const std::string& criu) {
+  const auto line = VersionOf(criu);
+  return line ? line->substr(std::string_view("Version: ").size()) : "";
+}
+
 std::vector<Feature> ProbeFeatures(const std::string& criu) {
   std::vector<Feature> features;
   utsname system = {};

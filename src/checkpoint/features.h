@@ -16,6 +16,9 @@ namespace godwit::checkpoint {
 // the way out.
 Result<std::string> FindCriu(const std::string& wished);
 
+// "4.2.1"; empty if it does not say.
+std::string CriuVersion(const std::string& criu);
+
 std::vector<Feature> ProbeFeatures(const std::string& criu);
 
 // Runs `criu check` in a mount namespace of its own and keeps CRIU's cache of kernel facts

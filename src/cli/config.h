@@ -42,6 +42,10 @@ struct NodeConfig {
   int64_t template_cache_mb = 64;
   std::string engine = "native";
   std::string docker_socket = "/var/run/docker.sock";
+  std::string coordinator;  // empty: the site's own
+  Nanos lease = std::chrono::seconds(10);
+  int64_t copies = 1;
+  std::string site_listen;  // empty: the site's address
   bool operator==(const NodeConfig&) const = default;
 };
 

@@ -31,14 +31,19 @@
 #include "functions/schema.h"
 #include "functions/template.h"
 #include "functions/transition_log.h"
+#include "functions/travel.h"
 #include "http/address.h"
 #include "http/server.h"
 #include "node/ground.h"
 #include "node/machine.h"
 #include "node/memory_tidier.h"
 #include "node/runtime_files.h"
+#include "node/site_node.h"
 #include "sandbox/launch.h"
 #include "sandbox/seccomp.h"
+#include "sites/identity.h"
+#include "sites/passport.h"
+#include "sites/site_api.h"
 #include "storage/lock.h"
 #include "storage/migrations.h"
 #include "storage/node_key.h"
@@ -110,6 +115,20 @@ Fd PrepareCriu(const cli::NodeConfig& config, functions::Directories& directorie
   }
   directories.kdat = kdat;
   return *std::move(program);
+}
+
+// Empty without one that works.
+std::string CriuOf(const cli::NodeConfig& config) {
+  const Result<std::string> path = checkpoint::FindCriu(config.criu);
+  return path ? checkpoint::CriuVersion(*path) : "";
+}
+
+// All nodes of a site sum pages alike, so that what one has another need not send.
+storage::Digest PageSumKey(const sites::Identity& identity) {
+  std::array<unsigned char, storage::NodeKey::kBytes> bytes = {};
+  std::copy_n(identity.site_key.begin(), std::min(bytes.size(), identity.site_key.size()),
+              bytes.begin());
+  return storage::NodeKey(bytes).Derive("godwit page sum v1");
 }
 
 // What the store has that is nothing without its key; empty for a new one.
@@ -236,6 +255,11 @@ class Node {
     GODWIT_TRY(const storage::NodeKey key,
                storage::LoadNodeKey(*files, config_.data, entropy_, held));
     GODWIT_TRY(const auto blobs, storage::Blobs::Open(config_.data, key, entropy_));
+    std::optional<sites::Identity> identity;
+    if (sites::HasSite(config_.data)) {
+      GODWIT_TRY(identity, sites::LoadIdentity(config_.data));
+      blobs->SumPagesWith(PageSumKey(*identity));
+    }
     int64_t transitions = 0;
     GODWIT_TRY(transitions, functions::LastTransition(database));
     storage::Journal journal(std::move(database), log_.Named("journal"));
@@ -277,8 +301,18 @@ class Node {
                                      directories, config_.data + "/starter");
     workplace.containers = &containers;
     const auto platform = functions::MakeLocalPlatform(workplace);
+    std::unique_ptr<SiteNode> site;
+    if (identity) {
+      workplace.settings.node_name = identity->name;
+      const std::string passport =
+          sites::MachinePassport(workplace.settings.runtimes, CriuOf(config_));
+      GODWIT_TRY(site, SiteNode::Open(loop.get_executor(), pool, config_, *std::move(identity),
+                                      passport, clock_, entropy_, log_.Named("site")));
+      workplace.abroad = &site->abroad();
+    }
     GODWIT_TRY(platform->Start());
-    const Result<> served = Serve(loop, pool, *platform, network, containers, std::move(door));
+    const Result<> served =
+        Serve(loop, pool, *platform, network, containers, site.get(), std::move(door));
     pool.join();
     moves.Flush();
     journal.Close();
@@ -298,7 +332,8 @@ class Node {
   }
 
   Result<> Serve(asio::io_context& loop, Pool& pool, functions::LocalPlatform& platform,
-                 network::Network& network, functions::Containers& containers, Door door) {
+                 network::Network& network, functions::Containers& containers, SiteNode* site,
+                 Door door) {
     const SteadyTime begun = clock_.Steady();
     std::vector<Feature> features;
     aws::LambdaApi lambda(platform, {config_.region, config_.account}, entropy_,
@@ -311,6 +346,7 @@ class Node {
                                  clock_.Steady() - begun, ResidentBytes(), features};
         },
         log_.Named("admin"));
+    sites::SiteApi site_api;
     http::Limits limits;
     limits.connections = static_cast<size_t>(config_.max_connections);
     limits.body_bytes = [](std::string_view method, std::string_view path) {
@@ -320,11 +356,18 @@ class Node {
     http::Server server(
         loop.get_executor(),
         [&](http::Request request) -> asio::awaitable<http::Response> {
+          if (sites::SiteApi::Serves(request)) return site_api.Handle(std::move(request));
           if (admin::AdminApi::Serves(request)) return admin.Handle(std::move(request));
           return lambda.Handle(std::move(request));
         },
         limits, log_.Named("http"));
     Result<> listening = server.Listen(door.Hand());
+    if (listening && site != nullptr) {
+      listening = site->Start(platform, platform.travel(), [&admin](http::Request request) {
+        return admin.Handle(std::move(request));
+      });
+      if (listening) site_api.Follow(site->site());
+    }
     asio::signal_set signals(loop, SIGINT, SIGTERM);
     MemoryTidier tidier(loop.get_executor(), pool);
     asio::co_spawn(
@@ -350,6 +393,7 @@ class Node {
           });
           co_await tidier.Stop();
           co_await platform.Stop();
+          if (site != nullptr) co_await site->Stop();
           co_await network.Close();
           co_await server.Drain(kPatience);
           signals.cancel();

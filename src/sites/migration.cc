@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/scope.h"
 #include "base/try.h"
+#include "sites/passport.h"
 
 namespace godwit::sites {
 
@@ -91,6 +92,7 @@ asio::awaitable<Result<>> Migrations::Prepare(Way& way) {
   GODWIT_CO_TRY(const functions::Instance* instance, around_.travel.departures().Check(way.id));
   const functions::Function function = instance->function();
   const uint64_t memory = instance->View().memory_bytes;
+  const std::vector<int> pids = instance->Pids();
   GODWIT_CO_TRY(const auto alive, co_await around_.registry.Alive());
   if (!alive.contains(way.sender.node())) {
     GODWIT_CO_TRY(const auto member, co_await around_.registry.FindMember(way.sender.node()));
@@ -105,7 +107,7 @@ asio::awaitable<Result<>> Migrations::Prepare(Way& way) {
   Offer offer;
   offer.arrival = {way.id, function, "", memory};
   offer.epoch = way.epoch;
-  offer.passport = around_.passport;
+  offer.passport = around_.passport + co_await Offload(around_.pool, [&] { return FilesOf(pids); });
   GODWIT_CO_TRY(
       co_await way.sender.Offer(std::move(offer), [&]() -> asio::awaitable<Result<std::string>> {
         co_return co_await around_.travel.Zip(function);

@@ -123,7 +123,7 @@ asio::awaitable<void> Roaming::Close() {
 }
 
 asio::awaitable<Result<functions::Journey>> Roaming::Migrate(InstanceId instance, std::string to,
-                                                          std::string mode) {
+                                                             std::string mode) {
   if (!presence_.held()) {
     co_return Fail(Code::kUnavailable,
                    "this node has lost touch with its site's coordinator (see the log)");
@@ -165,7 +165,7 @@ asio::awaitable<std::vector<std::pair<std::string, Result<std::string>>>> Roamin
 }
 
 asio::awaitable<Result<uint32_t>> Roaming::Deliver(std::string node, InstanceId instance,
-                                                functions::Callback callback) {
+                                                   functions::Callback callback) {
   const json::object body{{"call", callback.call.text},
                           {"key", ToBase64(callback.key)},
                           {"payload", ToBase64(callback.payload)}};

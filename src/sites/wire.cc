@@ -3,7 +3,6 @@
 #include <boost/json.hpp>
 
 #include "base/bytes.h"
-#include "base/code_name.h"
 #include "base/try.h"
 #include "checkpoint/page_runs.h"
 #include "functions/codec.h"
@@ -60,26 +59,12 @@ std::optional<uint32_t> TakeU32(std::string_view& from) {
 
 }  // namespace
 
-http::Response Refusal(const Error& error) {
-  return http::Json(
-      HttpStatus(error.code()),
-      json::serialize(json::object{
-          {"error", json::object{{"code", NameOf(error.code())}, {"message", error.ToString()}}}}));
-}
-
 Result<std::string> BodyOf(const std::string& node, Result<http::Response> answer) {
   if (!answer) return std::unexpected(std::move(answer).error());
   if (answer->status == 200) return std::move(answer->body);
-  boost::system::error_code wrong;
-  const json::value value = json::parse(answer->body, wrong);
-  if (!wrong && value.is_object()) {
-    const json::value* error = value.get_object().if_contains("error");
-    if (error != nullptr && error->is_object()) {
-      const auto code = CodeNamed(Text(error->get_object(), "code")).value_or(Code::kInternal);
-      return Fail(code, "'{}' says: {}", node, Text(error->get_object(), "message"));
-    }
-  }
-  return Fail(Code::kUnavailable, "'{}' answered with status {}", node, answer->status);
+  Error why = ErrorIn(*answer);
+  why.Within(fmt::format("'{}' says", node));
+  return std::unexpected(std::move(why));
 }
 
 std::string OfferToBody(const Offer& offer) {

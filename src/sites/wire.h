@@ -14,6 +14,7 @@
 #include "functions/arrival.h"
 #include "functions/schema.h"
 #include "http/message.h"
+#include "sites/site_wire.h"
 #include "storage/pack.h"
 
 namespace godwit::sites {
@@ -21,8 +22,6 @@ namespace godwit::sites {
 inline constexpr size_t kPiece = size_t{4} << 20;      // bytes of pages, or of the rest, at once
 inline constexpr size_t kMostBody = size_t{80} << 20;  // of any request: an offer with its code
 
-// An error as an answer, and back.
-http::Response Refusal(const Error& error);
 // The body of an answer with status 200; else its error.
 Result<std::string> BodyOf(const std::string& node, Result<http::Response> answer);
 
