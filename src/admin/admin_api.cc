@@ -111,8 +111,6 @@ const std::vector<AdminApi::Route>& AdminApi::Routes() {
       {"POST", {"godwit", "v1", "instances", "*", "suspend"}, &AdminApi::Suspend},
       {"POST", {"godwit", "v1", "instances", "*", "resume"}, &AdminApi::Resume},
       {"POST", {"godwit", "v1", "instances", "*", "migrate"}, &AdminApi::Migrate},
-      {"GET", {"godwit", "v1", "site"}, &AdminApi::Site},
-      {"GET", {"godwit", "v1", "site", "instances"}, &AdminApi::SiteInstances},
       {"GET", {"godwit", "v1", "invocations", "*"}, &AdminApi::Invocation},
       {"GET", {"godwit", "v1", "invocations", "*", "result"}, &AdminApi::InvocationResult},
       {"POST", {"godwit", "v1", "invocations", "*", "callback"}, &AdminApi::Callback},
@@ -182,7 +180,8 @@ AdminApi::Answer AdminApi::Node(std::string, const http::Request&) {
   co_return Ok(body);
 }
 
-AdminApi::Answer AdminApi::Instances(std::string, const http::Request&) {
+AdminApi::Answer AdminApi::Instances(std::string, const http::Request& request) {
+  if (request.Param("of") == "site") co_return co_await SiteInstances();
   // One after the other: of ten thousand, the whole tree would take many times the text's room.
   std::string list = "[";
   for (const auto& view : platform_.Instances()) {
@@ -258,13 +257,7 @@ AdminApi::Answer AdminApi::Migrate(std::string text, const http::Request& reques
   co_return Ok(report);
 }
 
-AdminApi::Answer AdminApi::Site(std::string, const http::Request&) {
-  GODWIT_CO_TRY(auto* const abroad, Abroad());
-  GODWIT_CO_TRY(const auto nodes, co_await abroad->Nodes());
-  co_return Ok(json::object{{"nodes", ToJson(nodes)}});
-}
-
-AdminApi::Answer AdminApi::SiteInstances(std::string, const http::Request&) {
+AdminApi::Answer AdminApi::SiteInstances() {
   GODWIT_CO_TRY(auto* const abroad, Abroad());
   GODWIT_CO_TRY(const auto nodes, co_await abroad->Nodes());
   json::array all;

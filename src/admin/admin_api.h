@@ -5,12 +5,11 @@
 //   GET  /health                          {"status":"ok"}
 //   GET  /node                            version, data folder, uptime, memory, counts, features
 //   GET  /instances                       an array, as `godwit ps --json` prints it
+//   GET  /instances?of=site               those of all nodes of the site: "node" says whose,
+//                                         "error" who could not be asked
 //   GET  /instances/ID                    one, with the history of its states
 //   POST /instances/ID/suspend, /resume   what the move took and freed
 //   POST /instances/ID/migrate            {"to":NODE,"mode":"auto"}: how it went
-//   GET  /site                            {"nodes":[…]} of the node's site
-//   GET  /site/instances                  those of all nodes: "node" says whose, "error" who could
-//                                         not be asked
 //   GET  /invocations/ID                  status and result of a call
 //   GET  /invocations/ID/result           the result alone, as the function wrote it
 //   POST /invocations/ID/callback         a callback: JSON, at most 1 MiB; 202
@@ -72,8 +71,7 @@ class AdminApi {
   Answer Suspend(std::string id, const http::Request&);
   Answer Resume(std::string id, const http::Request&);
   Answer Migrate(std::string id, const http::Request& request);
-  Answer Site(std::string, const http::Request&);
-  Answer SiteInstances(std::string, const http::Request&);
+  Answer SiteInstances();
   Answer Invocation(std::string id, const http::Request&);
   Answer InvocationResult(std::string id, const http::Request&);
   Answer Callback(std::string id, const http::Request& request);

@@ -109,18 +109,6 @@ json::object ToJson(const functions::Journey& journey) {
           {"rounds", journey.rounds}};
 }
 
-json::array ToJson(const std::vector<functions::SiteNode>& nodes) {
-  json::array list;
-  for (const functions::SiteNode& node : nodes) {
-    list.push_back(json::object{{"name", node.name},
-                                {"address", node.address},
-                                {"version", node.version},
-                                {"alive", node.alive},
-                                {"here", node.here}});
-  }
-  return list;
-}
-
 std::string ToText(const functions::CallRecord& record) {
   const bool sync = record.kind == functions::CallKind::kSync;
   const json::object head = {

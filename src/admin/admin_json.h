@@ -19,7 +19,6 @@ boost::json::object ToJson(const functions::MoveReport& report);
 boost::json::array ToJson(const std::vector<functions::Transition>& history);
 boost::json::object ToJson(const NodeInfo& info);
 boost::json::object ToJson(const functions::Journey& journey);
-boost::json::array ToJson(const std::vector<functions::SiteNode>& nodes);
 // As text, because a result that is JSON is put in as the function wrote it; another one becomes a
 // string.
 std::string ToText(const functions::CallRecord& record);

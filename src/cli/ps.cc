@@ -65,7 +65,7 @@ Result<> Run(const Args& args, Shell& shell) {
   if (args.Has("--why")) return Why(args.Get("--why"), shell);
   const bool site = args.Has("--site");
   GODWIT_TRY(const auto value,
-             shell.node.Get(site ? "/godwit/v1/site/instances" : "/godwit/v1/instances"));
+             shell.node.Get(site ? "/godwit/v1/instances?of=site" : "/godwit/v1/instances"));
   if (!value.is_array()) {
     return Fail(Code::kUnavailable, "'{}' does not answer as a Godwit node does",
                 shell.node.endpoint());
