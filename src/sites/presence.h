@@ -54,23 +54,25 @@ class Presence {
 
  private:
   boost::asio::awaitable<void> Run();
+  boost::asio::awaitable<void> Watch();
   Answer<> Take();
   Answer<> Beat();
+  void Hold(LeaseId lease, SteadyTime since, Nanos ttl);
   void Lose(const std::string& why);
-  bool Due();
 
-  boost::asio::any_io_executor executor_;
   Registry& registry_;
   const Clock& clock_;
   Log log_;
   Identity identity_;
   Hooks hooks_;
   Nanos ttl_;
-  boost::asio::steady_timer timer_;
-  Lease lease_{};
-  SteadyTime until_{};      // held before then; zero: not held
-  bool told_held_ = false;  // what the hooks were told last
-  std::string complaint_;   // what was logged last, so that it is said once
+  std::string key_;
+  LeaseId lease_{};          // zero: none yet
+  SteadyTime until_{};       // held before then
+  bool told_held_ = false;   // what the hooks were told last
+  bool complained_ = false;  // since it went well
+  boost::asio::steady_timer beat_;
+  boost::asio::steady_timer end_;
   Gate gate_;
 };
 

@@ -29,6 +29,7 @@ struct Member {
 struct Token {
   std::string hash{};   // of its secret: lower-case hexadecimal digits
   std::string taker{};  // who took it; empty: nobody yet
+  int64_t lease = 0;    // with which it goes
   bool operator==(const Token&) const = default;
 };
 
@@ -70,7 +71,7 @@ std::string ToJson(const Living& living);
 std::string ToJson(const SharedFunction& function);
 std::string ToJson(const InstanceRecord& instance);
 
-// `key` is for the errors' text.
+// `key` is where it was found: it ends with the record's name.
 Result<Member> ReadMember(std::string_view key, std::string_view json);
 Result<Token> ReadToken(std::string_view key, std::string_view json);
 Result<Living> ReadLiving(std::string_view key, std::string_view json);

@@ -105,8 +105,30 @@ class Registry {
   const std::string& site() const { return site_; }
 
  private:
-  struct Step;
-  Answer<InstanceRecord> Move(Step step);
+  // What to do about an entry as it is now.
+  struct Plan {
+    bool done = false;  // there is nothing (more) to do
+    std::vector<Change> changes{};
+    std::optional<std::string> absent{};  // a key that must not be there
+  };
+  // `maybe`: a commit of an earlier plan may have been done, its answer was lost.
+  using Decide = std::function<Result<Plan>(const std::optional<Entry>& now, bool maybe)>;
+  // Looks at the key, decides, and commits if it is still as it was, until that is settled.
+  Answer<> Settle(std::string key, Decide decide);
+  Answer<InstanceRecord> Move(std::string id, std::string from, int64_t epoch, std::string to,
+                              bool from_is_gone);
+  template <typename T>
+  using Reader = Result<T> (*)(std::string_view key, std::string_view json);
+  template <typename T>
+  Answer<Found<T>> ReadAll(std::string_view kind, Reader<T> read);
+  template <typename T, typename Watcher>
+  boost::asio::awaitable<void> WatchAll(std::string_view kind, Reader<T> read,
+                                        const Watcher& watcher);
+  boost::asio::awaitable<void> Follow(std::string kind,
+                                      std::function<void(const std::vector<Entry>&)> all,
+                                      std::function<void(const Event&, std::string name)> changed);
+
+  std::string Key(std::string_view kind, std::string_view name) const;
 
   Coordinator& coordinator_;
   std::string site_;
