@@ -117,6 +117,13 @@ Address Address::Of(int socket) {
   return address;
 }
 
+Address Address::OfPeer(int socket) {
+  Address address;
+  address.size = sizeof address.storage;
+  ::getpeername(socket, reinterpret_cast<sockaddr*>(&address.storage), &address.size);
+  return address;
+}
+
 uint16_t Address::port() const {
   switch (storage.ss_family) {
     case AF_INET:

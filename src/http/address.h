@@ -23,6 +23,8 @@ struct Address {
   static Result<Address> Parse(std::string_view text);
   // A port of zero as the kernel chose it, else as it was parsed.
   static Address Of(int socket);
+  // Of the other end of a connection.
+  static Address OfPeer(int socket);
 
   bool is_local() const { return storage.ss_family == AF_UNIX; }
   uint16_t port() const;     // 0 for a Unix socket

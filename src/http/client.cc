@@ -42,6 +42,7 @@ class Client::Caller {
     cancelled_ = true;
     Interrupt();
   }
+  Identity peer() const { return stream_ ? stream_->peer() : Identity{}; }
 
  private:
   void Interrupt() {
@@ -50,9 +51,12 @@ class Client::Caller {
   }
   bool IsUsable();
   std::unexpected<Error> Lost(std::string_view why);
+  std::unexpected<Error> Lost(ssize_t failed);
+  std::unexpected<Error> NotReached(std::string_view why);
   Result<> Interrupted() const;
   asio::awaitable<Result<Response>> CallAgain(const Request& request, const Sink& sink);
   asio::awaitable<Result<>> Connect();
+  asio::awaitable<Result<>> Shake();
   asio::awaitable<Result<>> Send(std::string_view bytes);
   asio::awaitable<Result<Response>> Receive(bool to_head, const Sink& sink);
 
@@ -124,6 +128,19 @@ std::unexpected<Error> Client::Caller::Lost(std::string_view why) {
   return Fail(Code::kUnavailable, "lost '{}' before it had answered: {}", url_, why);
 }
 
+// Refusing this side's certificate is the server's first word behind a handshake that is already
+// done here.
+std::unexpected<Error> Client::Caller::Lost(ssize_t failed) {
+  const Error why = stream_->Why(failed);
+  if (why.code() != Code::kDenied) return Lost(why.reason());
+  return Fail(Code::kDenied, "cannot call '{}': {}", url_, why.reason());
+}
+
+std::unexpected<Error> Client::Caller::NotReached(std::string_view why) {
+  return Fail(Code::kUnavailable, "cannot reach '{}': {}{}", url_, why,
+              options_.way_out.empty() ? "" : " (" + options_.way_out + ")");
+}
+
 Result<> Client::Caller::Interrupted() const {
   if (cancelled_) return Fail(Code::kClosing, "the call to '{}' was cancelled", url_);
   if (late_) return Fail(Code::kTimeout, "'{}' did not answer in time", url_);
@@ -133,15 +150,33 @@ Result<> Client::Caller::Interrupted() const {
 asio::awaitable<Result<>> Client::Caller::Connect() {
   stream_.reset();
   GODWIT_CO_TRY(const Url url, Url::Parse(url_));
+  if (url.tls && !options_.tls) {
+    co_return Fail(Code::kUnsupported, "cannot call '{}': TLS is not spoken here (use http://)",
+                   url_);
+  }
   Result<Fd> socket = co_await dial_.Connect(url);
   GODWIT_CO_TRY(Interrupted());
-  if (!socket) {
-    co_return Fail(Code::kUnavailable, "cannot reach '{}': {}{}", url_, socket.error().reason(),
-                   options_.way_out.empty() ? "" : " (" + options_.way_out + ")");
+  if (!socket) co_return NotReached(socket.error().reason());
+  inbox_ = Inbox();
+  if (url.tls) {
+    stream_.emplace(executor_, *std::move(socket), *options_.tls, options_.expected);
+    co_return co_await Shake();
   }
   stream_.emplace(executor_, *std::move(socket));
-  inbox_ = Inbox();
   co_return Result<>();
+}
+
+asio::awaitable<Result<>> Client::Caller::Shake() {
+  int state = 0;
+  while ((state = stream_->Handshake()) == -EAGAIN) {
+    const auto [failed] = co_await stream_->Readable();
+    GODWIT_CO_TRY(Interrupted());
+    if (failed) co_return Fail(Code::kClosing, "the call to '{}' was cancelled", url_);
+  }
+  if (state == 0) co_return Result<>();
+  const Error why = stream_->Why(state);
+  if (why.code() == Code::kUnavailable) co_return NotReached(why.reason());
+  co_return Fail(why.code(), "cannot call '{}': {}", url_, why.reason());
 }
 
 asio::awaitable<Result<>> Client::Caller::Send(std::string_view bytes) {
@@ -152,7 +187,7 @@ asio::awaitable<Result<>> Client::Caller::Send(std::string_view bytes) {
       GODWIT_CO_TRY(Interrupted());
       if (failed) co_return Fail(Code::kClosing, "the call to '{}' was cancelled", url_);
     } else if (went < 0) {
-      co_return Lost(ErrnoText(static_cast<int>(-went)));
+      co_return Lost(went);
     } else {
       bytes.remove_prefix(static_cast<size_t>(went));
     }
@@ -171,7 +206,7 @@ asio::awaitable<Result<Response>> Client::Caller::Receive(bool to_head, const Si
       if (failed) co_return Fail(Code::kClosing, "the call to '{}' was cancelled", url_);
       continue;
     }
-    if (count < 0) co_return Lost(ErrnoText(static_cast<int>(-count)));
+    if (count < 0) co_return Lost(count);
     if (count == 0) {
       const Result<> ended = parser.FeedEnd();
       if (!ended) co_return Lost(ended.error().reason());
@@ -207,12 +242,18 @@ asio::awaitable<Result<Response>> Client::FetchStream(Request request, Sink sink
 }
 
 void Client::Cancel() { caller_->Cancel(); }
+Identity Client::peer() const { return caller_->peer(); }
 
 Result<Response> FetchNow(std::string_view url, Request request, Nanos timeout) {
-  asio::io_context loop(1);
   ClientOptions options;
   options.way_out = "is the node running? start it with `godwit node`";
-  Client client(loop.get_executor(), url, options);
+  return FetchNow(url, std::move(request), timeout, std::move(options));
+}
+
+Result<Response> FetchNow(std::string_view url, Request request, Nanos timeout,
+                          ClientOptions options) {
+  asio::io_context loop(1);
+  Client client(loop.get_executor(), url, std::move(options));
   Result<Response> response = Fail(Code::kInternal, "the call to '{}' did not end", url);
   std::exception_ptr failed;
   asio::co_spawn(loop, client.Fetch(std::move(request), timeout),

@@ -8,17 +8,21 @@
 // OPTIONS: RFC 9110 section 9.2.2). Threads: one loop. Lifetime: destroyed when no call is under
 // way. Failure: kInvalid: not a URL or not a request; kUnavailable: not reached, or lost before the
 // whole response came; kTimeout; kTooLarge; kCorrupt: the answer is no HTTP; kBusy: a call is under
-// way; kClosing: Cancel(). Any status that came is a success here.
+// way; kClosing: Cancel(); kDenied: TLS showed that the server is not who was expected, or it
+// refused this side; kUnsupported: https without a TlsContext. Any status that came is a success
+// here.
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "http/message.h"
+#include "http/tls.h"
 
 namespace godwit::http {
 
@@ -28,6 +32,9 @@ struct ClientOptions {
       size_t{256} << 20;  // of a response; not counted when it is streamed. Zero: no limit
   // What to do if the endpoint cannot be reached: stands in parentheses behind that error.
   std::string way_out{};
+  // For https: who this side is and whom it believes; and what the server has to be beyond that.
+  std::optional<TlsContext> tls{};
+  TlsExpectation expected{};
 };
 
 class Client {
@@ -50,6 +57,8 @@ class Client {
   boost::asio::awaitable<Result<Response>> FetchStream(Request request, Sink sink,
                                                        Nanos timeout = Nanos::zero());
   void Cancel();
+  // What the server's certificate says, of the connection there is; nobody without one.
+  Identity peer() const;
 
  private:
   class Caller;
@@ -58,5 +67,7 @@ class Client {
 
 // Blocks until the response is there. Not for a thread that runs a loop.
 Result<Response> FetchNow(std::string_view url, Request request, Nanos timeout = Nanos::zero());
+Result<Response> FetchNow(std::string_view url, Request request, Nanos timeout,
+                          ClientOptions options);
 
 }  // namespace godwit::http

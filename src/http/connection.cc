@@ -1,20 +1,28 @@
 #include "http/connection.h"
 
+#include <optional>
 #include <utility>
 
 #include "http/deadlines.h"
 #include "http/session.h"
+#include "http/tls.h"
 
 namespace godwit::http {
 
 namespace asio = boost::asio;
 
 Connection::Connection(Deadlines& deadlines, Fd socket, const Limits& limits)
-    : session_(std::make_unique<Session>(deadlines, std::move(socket), limits)) {}
+    : session_(std::make_unique<Session>(deadlines, Stream(deadlines.executor(), std::move(socket)),
+                                         limits)) {}
+
+Connection::Connection(Deadlines& deadlines, Fd socket, const Limits& limits, const TlsContext& tls)
+    : session_(std::make_unique<Session>(
+          deadlines, Stream(deadlines.executor(), std::move(socket), tls, std::nullopt), limits)) {}
 
 Connection::Connection(asio::any_io_executor executor, Fd socket, const Limits& limits)
     : own_deadlines_(std::make_unique<Deadlines>(std::move(executor), TickOf(limits))),
-      session_(std::make_unique<Session>(*own_deadlines_, std::move(socket), limits)) {}
+      session_(std::make_unique<Session>(
+          *own_deadlines_, Stream(own_deadlines_->executor(), std::move(socket)), limits)) {}
 
 Connection::~Connection() = default;
 Connection::Connection(Connection&&) noexcept = default;

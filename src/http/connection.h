@@ -10,9 +10,10 @@
 // Lifetime: Limits and Deadlines outlive it, and it is destroyed when neither is under way. Failure
 // of Read(): kClosing: the peer left, or was silent too long, between two requests, or Cancel(),
 // Release() or a closing response ended the session; kInvalid, kTooLarge, kUnsupported, kTimeout:
-// it may still be answered, with the status refusal(), and is then closed. Failure of Write():
-// kTimeout: the peer does not take it; kUnavailable: the peer has gone; kInvalid: nothing was sent;
-// and what the stream's producer gave.
+// it may still be answered, with the status refusal(), and is then closed; kDenied: TLS showed that
+// the peer is not who it must be, or it said so of this side; Linger() lets it hear that. Failure
+// of Write(): kTimeout: the peer does not take it; kUnavailable: the peer has gone; kInvalid:
+// nothing was sent; and what the stream's producer gave.
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <memory>
@@ -26,11 +27,14 @@ namespace godwit::http {
 
 class Deadlines;
 class Session;
+class TlsContext;
 
 class Connection {
  public:
   // Among many that share one watch over their deadlines.
   Connection(Deadlines& deadlines, Fd socket, const Limits& limits);
+  // The same with TLS: the first Read() begins with its handshake.
+  Connection(Deadlines& deadlines, Fd socket, const Limits& limits, const TlsContext& tls);
   // Alone, with a watch of its own.
   Connection(boost::asio::any_io_executor executor, Fd socket, const Limits& limits);
   Connection(Deadlines&, Fd, const Limits&&) = delete;

@@ -27,6 +27,15 @@ bool EqualsIgnoringCase(std::string_view a, std::string_view b);
 // The value of the first header of that name; empty if there is none.
 std::string_view Find(const std::vector<Header>& headers, std::string_view name);
 
+// Who the other side of a connection is, as its certificate says (certificate.h); nobody without
+// one.
+struct Identity {
+  std::string name{};
+  std::string fingerprint{};
+
+  explicit operator bool() const { return !fingerprint.empty(); }
+};
+
 // Every field has a default, so that a request may be written as {.method = "POST", .path = "/x"}.
 struct Request {
   std::string method = "GET";
@@ -36,6 +45,7 @@ struct Request {
   std::vector<Header> headers{};
   std::string body{};
   bool keep_alive = true;
+  Identity peer{};  // who sent it; a server's connection with TLS fills it in
 
   std::string_view Get(std::string_view name) const { return Find(headers, name); }
   // A query parameter, percent-decoded; "" for one without '='. A value that does not decode counts

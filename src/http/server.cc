@@ -37,8 +37,11 @@ bool IsShortage(int error) {
 }  // namespace
 
 struct Server::Listener {
-  Listener(const asio::any_io_executor& executor, Fd socket)
-      : address(Address::Of(socket.get())), stream(executor, std::move(socket)), pause(executor) {}
+  Listener(const asio::any_io_executor& executor, Fd socket, std::optional<TlsContext> with_tls)
+      : address(Address::Of(socket.get())),
+        stream(executor, std::move(socket)),
+        tls(std::move(with_tls)),
+        pause(executor) {}
   void Close() {
     if (!stream.is_open()) return;  // the file may be another server's by now
     if (address.is_local()) ::unlink(address.path().c_str());
@@ -48,6 +51,7 @@ struct Server::Listener {
 
   Address address;
   Stream stream;
+  std::optional<TlsContext> tls;
   asio::steady_timer pause;
   bool short_of_descriptors = false;
 };
@@ -55,6 +59,8 @@ struct Server::Listener {
 struct Server::Guest {
   Guest(Deadlines& deadlines, Fd socket, const Limits& limits)
       : connection(deadlines, std::move(socket), limits) {}
+  Guest(Deadlines& deadlines, Fd socket, const Limits& limits, const TlsContext& tls)
+      : connection(deadlines, std::move(socket), limits, tls) {}
 
   Connection connection;
   std::optional<std::list<Guest*>::iterator> in_line;
@@ -76,10 +82,16 @@ Result<> Server::Listen(std::string_view address) {
   return Listen(std::move(socket));
 }
 
-Result<> Server::Listen(Fd socket) {
+Result<> Server::Listen(Fd socket) { return ListenAt(std::move(socket), std::nullopt); }
+
+Result<> Server::Listen(Fd socket, TlsContext tls) {
+  return ListenAt(std::move(socket), std::move(tls));
+}
+
+Result<> Server::ListenAt(Fd socket, std::optional<TlsContext> tls) {
   const std::string address = Address::Of(socket.get()).ToString();
   if (draining_) return Fail(Code::kClosing, "cannot listen on '{}': it is closing", address);
-  Listener& listener = listeners_.emplace_back(executor_, std::move(socket));
+  Listener& listener = listeners_.emplace_back(executor_, std::move(socket), std::move(tls));
   if (listener.stream.is_open()) return gate_.Spawn(Accept(listener));
   listeners_.pop_back();
   return Fail(Code::kInternal, "cannot listen on '{}': its socket cannot be watched", address);
@@ -92,7 +104,7 @@ asio::awaitable<void> Server::Accept(Listener& listener) {
     for (int count = 0; count < kMostAtOnce && !draining_; ++count) {
       Fd socket(::accept4(listener.stream.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
       failed = socket ? 0 : errno;
-      if (socket) Welcome(std::move(socket));
+      if (socket) Welcome(listener, std::move(socket));
       // Others are the fault of one peer that has already gone.
       if (failed == EAGAIN || failed == EBADF || IsShortage(failed)) break;
     }
@@ -110,17 +122,23 @@ asio::awaitable<void> Server::Accept(Listener& listener) {
   }
 }
 
-void Server::Welcome(Fd socket) {
+void Server::Welcome(const Listener& listener, Fd socket) {
   if (limits_.connections == 0 || guests_.size() < limits_.connections || MakeRoom()) {
-    static_cast<void>(Serve(std::move(socket)));
-  } else if (turned_away_ < kMostTurnedAway) {
+    static_cast<void>(Seat(std::move(socket), listener.tls));
+  } else if (!listener.tls && turned_away_ < kMostTurnedAway) {
     ++turned_away_;
     static_cast<void>(gate_.Spawn(TurnAway(Connection(deadlines_, std::move(socket), limits_))));
   }
 }
 
-Result<> Server::Serve(Fd socket) {
+Result<> Server::Serve(Fd socket) { return Seat(std::move(socket), std::nullopt); }
+
+Result<> Server::Seat(Fd socket, const std::optional<TlsContext>& tls) {
   if (draining_) return Fail(Code::kClosing, "the server is closing");
+  if (tls) {
+    return gate_.Spawn(
+        Converse(guests_.emplace(guests_.end(), deadlines_, std::move(socket), limits_, *tls)));
+  }
   return gate_.Spawn(
       Converse(guests_.emplace(guests_.end(), deadlines_, std::move(socket), limits_)));
 }
@@ -184,7 +202,14 @@ asio::awaitable<bool> Server::Exchange(Guest& guest) {
   Result<Request> request = co_await connection.Read();
   LeaveTheLine(guest);
   if (!request) {
-    if (request.error().code() != Code::kClosing) co_await Refuse(guest, request.error());
+    if (request.error().code() == Code::kDenied) {
+      log_.Warning("no TLS with '{}': {}", Address::OfPeer(connection.NativeHandle()).ToString(),
+                   request.error().ToString());
+      StandInLine(guest);
+      co_await connection.Linger();
+    } else if (request.error().code() != Code::kClosing) {
+      co_await Refuse(guest, request.error());
+    }
     co_return false;
   }
   const std::string path = request->path;

@@ -20,6 +20,7 @@
 #include <chrono>
 #include <functional>
 #include <list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,7 @@
 #include "http/deadlines.h"
 #include "http/limits.h"
 #include "http/message.h"
+#include "http/tls.h"
 
 namespace godwit::http {
 
@@ -50,6 +52,8 @@ class Server {
   Result<> Listen(std::string_view address);
   // The same with a socket of ListenOn() (address.h), which may have been opened long before.
   Result<> Listen(Fd socket);
+  // With TLS: the handler finds in Request::peer who it is, as far as `tls` has asked.
+  Result<> Listen(Fd socket, TlsContext tls);
   // Serves a socket that was accepted elsewhere; kClosing once Drain() began.
   Result<> Serve(Fd socket);
 
@@ -74,7 +78,9 @@ class Server {
   boost::asio::awaitable<bool> Exchange(Guest& guest);
   boost::asio::awaitable<void> Refuse(Guest& guest, const Error& why);
   boost::asio::awaitable<void> TurnAway(Connection connection);
-  void Welcome(Fd socket);
+  Result<> ListenAt(Fd socket, std::optional<TlsContext> tls);
+  Result<> Seat(Fd socket, const std::optional<TlsContext>& tls);
+  void Welcome(const Listener& listener, Fd socket);
   void StandInLine(Guest& guest);
   void LeaveTheLine(Guest& guest);
   bool MakeRoom();

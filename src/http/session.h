@@ -24,7 +24,7 @@ namespace godwit::http {
 
 class Session {
  public:
-  Session(Deadlines& deadlines, Fd socket, const Limits& limits);
+  Session(Deadlines& deadlines, Stream stream, const Limits& limits);
 
   boost::asio::awaitable<Result<Request>> Read();
   boost::asio::awaitable<Result<>> Write(Response response);
@@ -46,6 +46,7 @@ class Session {
   std::unexpected<Error> Refuse(int status, Code code, std::string_view why);
   std::unexpected<Error> Over(std::string_view why);
   std::unexpected<Error> CutShort(ssize_t count);
+  boost::asio::awaitable<Result<>> Shake();
   void ArmForRead();
   Wake Woken(const boost::system::error_code& failed);
   bool IsBodiless(const Response& response) const;
@@ -58,9 +59,11 @@ class Session {
   Stream stream_;
   Inbox inbox_;
   RequestParser parser_;
+  Identity peer_;
   std::string out_;  // a response's head, or what stands before a chunk
 
   bool cancelled_ = false;
+  bool shaken_ = false;     // hands, with TLS
   bool ended_ = false;      // no further request is read
   bool idle_ = false;       // waiting for the first byte of a request
   bool writing_ = false;    // a response has begun and is not whole

@@ -12,11 +12,8 @@ namespace godwit::http {
 namespace asio = boost::asio;
 using std::chrono::steady_clock;
 
-Session::Session(Deadlines& deadlines, Fd socket, const Limits& limits)
-    : limits_(limits),
-      stream_(deadlines.executor(), std::move(socket)),
-      parser_(limits),
-      watch_(deadlines, [this] {
+Session::Session(Deadlines& deadlines, Stream stream, const Limits& limits)
+    : limits_(limits), stream_(std::move(stream)), parser_(limits), watch_(deadlines, [this] {
         timed_out_ = true;
         stream_.Cancel();
       }) {}
@@ -29,7 +26,8 @@ void Session::Cancel() {
 bool Session::Expendable() {
   if (lingering_ || (in_head_ && !parser_.head_done())) return true;
   int unread = 0;
-  return idle_ && ::ioctl(stream_.fd(), FIONREAD, &unread) == 0 && unread == 0;
+  return idle_ && !stream_.holds_bytes() && ::ioctl(stream_.fd(), FIONREAD, &unread) == 0 &&
+         unread == 0;
 }
 
 std::unexpected<Error> Session::Refuse(int status, Code code, std::string_view why) {
@@ -47,7 +45,7 @@ std::unexpected<Error> Session::Over(std::string_view why) {
 
 // The peer ended or broke the connection: fair between two requests only.
 std::unexpected<Error> Session::CutShort(ssize_t count) {
-  if (count < 0) return Over(ErrnoText(static_cast<int>(-count)));
+  if (count < 0) return Over(stream_.Why(count).reason());
   if (inbox_.empty() && !parser_.head_done()) return Over("the peer closed it");
   return Refuse(400, Code::kInvalid, "cannot read the request: it is cut short");
 }
@@ -77,8 +75,38 @@ Session::Wake Session::Woken(const boost::system::error_code& failed) {
   return failed ? Wake::kOver : Wake::kReady;
 }
 
+// A client speaks first and at once, so the whole handshake is bounded like a head. Until it is
+// done nothing is lost by an end.
+asio::awaitable<Result<>> Session::Shake() {
+  idle_ = in_head_ = true;
+  watch_.Arm(limits_.head);
+  int state = 0;
+  while ((state = stream_.Handshake()) == -EAGAIN) {
+    const auto [failed] = co_await stream_.Readable();
+    const Wake wake = Woken(failed);
+    if (wake == Wake::kOver) co_return Over("it was ended here");
+    if (wake == Wake::kLate) co_return Over("its TLS handshake comes too slowly");
+  }
+  idle_ = in_head_ = false;
+  watch_.Disarm();
+  shaken_ = true;
+  if (state == 0) {
+    peer_ = stream_.peer();
+    co_return Result<>();
+  }
+  const Error why = stream_.Why(state);
+  if (stream_.FallBackToPlain()) {
+    co_return Refuse(400, Code::kInvalid,
+                     "cannot read the request: this port speaks TLS (use https://)");
+  }
+  ended_ = true;
+  co_return std::unexpected(
+      Error(why.code() == Code::kDenied ? why.code() : Code::kClosing, why.reason()));
+}
+
 asio::awaitable<Result<Request>> Session::Read() {
   if (ended_) co_return Over("it was ended here");
+  if (!shaken_) GODWIT_CO_TRY(co_await Shake());
   bool more = false;  // the kernel probably has more of this body
   in_head_ = in_body_ = to_head_ = false;
   while (true) {
@@ -125,6 +153,7 @@ asio::awaitable<Result<Request>> Session::Read() {
   in_head_ = false;
   http11_ = parser_.http11();
   Request request = parser_.Take();
+  request.peer = peer_;
   keep_alive_ = request.keep_alive;
   to_head_ = request.method == "HEAD";
   co_return request;
@@ -138,7 +167,7 @@ asio::awaitable<void> Session::Linger() {
     inbox_.Used(inbox_.bytes().size());
     const auto [failed] = co_await stream_.Readable();
     if (Woken(failed) != Wake::kReady) break;
-    const ssize_t count = stream_.Receive(inbox_.Room());
+    const ssize_t count = stream_.Discard(inbox_.Room());
     if (count <= 0 && count != -EAGAIN) break;
   }
   watch_.Disarm();

@@ -80,6 +80,7 @@ asio::awaitable<Result<>> Session::Write(Response response) {
   broken.Release();
   writing_ = false;
   ended_ |= answering.close;
+  if (answering.close) stream_.SayGoodbye();
   co_return Result<>();
 }
 
@@ -109,7 +110,7 @@ asio::awaitable<Result<>> Session::Send(std::string_view first, std::string_view
     if (went < 0) {
       ended_ = true;
       co_return Fail(Code::kUnavailable, "cannot send the response: {}",
-                     ErrnoText(static_cast<int>(-went)));
+                     stream_.Why(went).reason());
     }
     size_t gone = static_cast<size_t>(went);
     Drop(first, gone);

@@ -6,6 +6,8 @@ namespace godwit::http {
 namespace {
 
 constexpr std::string_view kHttp = "http://";
+constexpr std::string_view kHttps = "https://";
+constexpr std::string_view kHttpsPort = "443";
 constexpr std::string_view kUnix = "unix:";
 
 std::unexpected<Error> NoUrl(std::string_view text) {
@@ -35,11 +37,10 @@ Result<Url> Url::Parse(std::string_view text) {
     if (!url.host.starts_with('/')) return NoUrl(text);
     return url;
   }
-  if (rest.starts_with("https://")) {
-    return Fail(Code::kUnsupported, "cannot call '{}': TLS is not spoken here (use http://)", text);
-  }
-  if (!rest.starts_with(kHttp)) return NoUrl(text);
-  rest.remove_prefix(kHttp.size());
+  url.tls = rest.starts_with(kHttps);
+  if (url.tls) url.port = kHttpsPort;
+  if (!url.tls && !rest.starts_with(kHttp)) return NoUrl(text);
+  rest.remove_prefix(url.tls ? kHttps.size() : kHttp.size());
   if (rest.ends_with('/')) rest.remove_suffix(1);
   if (rest.starts_with('[')) {
     const size_t end = rest.find(']');
@@ -61,7 +62,9 @@ Result<Url> Url::Parse(std::string_view text) {
 
 std::string Url::Authority() const {
   if (local) return "localhost";
-  return port == "80" ? ToAddress().substr(0, ToAddress().size() - 3) : ToAddress();
+  std::string authority = ToAddress();
+  if (port == (tls ? kHttpsPort : "80")) authority.resize(authority.size() - port.size() - 1);
+  return authority;
 }
 
 std::string Url::ToAddress() const {

@@ -1,9 +1,9 @@
 #pragma once
 
 // The endpoint a client goes to: http://host:port, http://[::1]:port, http://host (port 80),
-// unix:/path.
+// https://host (TLS, port 443), unix:/path.
 //
-// Threads: values. Failure: kInvalid for other text, kUnsupported for https.
+// Threads: values. Failure: kInvalid for other text.
 #include <string>
 #include <string_view>
 
@@ -15,6 +15,7 @@ struct Url {
   std::string host;  // without brackets; the path of a Unix socket
   std::string port = "80";
   bool local = false;  // a Unix socket
+  bool tls = false;
 
   // A path behind the authority is refused, but for "/".
   static Result<Url> Parse(std::string_view text);
