@@ -77,6 +77,7 @@ struct Event {
   std::string key{};
   std::optional<std::string> value{};  // none: it was deleted, or its lease has ended
   int64_t revision = 0;
+  bool operator==(const Event&) const = default;
 };
 
 class Coordinator {

@@ -3,11 +3,9 @@
 
 #include <gmock/gmock.h>
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
-
 #include "base/gate.h"
 #include "http/testing.h"
-#include "sites/coordinator_worlds.h"
+#include "sites/site_fixture.h"
 
 namespace godwit::sites {
 namespace {
@@ -83,14 +81,7 @@ class CoordinatorTest : public testing::Test {
   Gate* gate_ = nullptr;
 };
 
-struct Names {
-  template <typename World>
-  static std::string GetName(int) {
-    return std::is_same_v<World, EtcdWorld> ? "Etcd" : "Sqlite";
-  }
-};
-using Worlds = testing::Types<SqliteWorld, EtcdWorld>;
-TYPED_TEST_SUITE(CoordinatorTest, Worlds, Names);
+TYPED_TEST_SUITE(CoordinatorTest, Worlds, WorldNames);
 
 TYPED_TEST(CoordinatorTest, WhatIsPutIsThereAndWhatIsDeletedIsNot) {
   this->Run([](Coordinator& one) -> asio::awaitable<void> {
@@ -196,6 +187,7 @@ TYPED_TEST(CoordinatorTest, ALeaseThatIsNotKeptAliveEndsWithItsKeys) {
     EXPECT_EQ((co_await one.KeepAlive(lease.id)).error().code(), Code::kNotFound);
     EXPECT_EQ((co_await one.Commit({}, {Put("/c", "1", lease.id)})).error().code(),
               Code::kNotFound);
+    co_await this->gate_->Close();
   });
 }
 
@@ -231,6 +223,7 @@ TYPED_TEST(CoordinatorTest, AWatchTellsAllSinceItsRevisionInOrderAndEachOnce) {
     EXPECT_TRUE(std::ranges::is_sorted(watcher.revisions));
     EXPECT_EQ(watcher.revisions.front(), from);
     EXPECT_FALSE(watcher.ended);
+    co_await this->gate_->Close();
   });
 }
 
@@ -249,6 +242,7 @@ TYPED_TEST(CoordinatorTest, AWatchOfWhatIsCompactedSaysSoAndAListHelps) {
     EXPECT_TRUE((co_await one.Commit({}, {Put("/w/a", "2")})).value());
     co_await this->UntilTold(watcher, 1);
     EXPECT_THAT(watcher.told, ElementsAre("/w/a=2"));
+    co_await this->gate_->Close();
   });
 }
 
