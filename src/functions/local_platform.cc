@@ -345,7 +345,10 @@ asio::awaitable<void> Local::WakeUp(InstanceId id) {
 
 std::vector<InstanceView> Local::Instances() const {
   std::vector<InstanceView> views;
-  crews_.ForEach([&](const Instance& instance) { views.push_back(instance.View()); });
+  crews_.ForEach([&](const Instance& instance) {
+    // One that lives elsewhere is there for the eye, even while its walls come down here.
+    if (instance.state() != State::kMoved) views.push_back(instance.View());
+  });
   std::ranges::sort(views, {},
                     [](const InstanceView& view) { return std::tie(view.function, view.id); });
   return views;
