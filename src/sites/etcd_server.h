@@ -97,7 +97,11 @@ class EtcdServer {
     pid_ = -1;
   }
   // It neither answers nor refuses; its connections stay.
-  void Pause() { ::kill(pid_, SIGSTOP); }
+  void Pause() {
+    ::kill(pid_, SIGSTOP);
+    // Until its last thread has stopped.
+    ::waitpid(pid_, nullptr, WUNTRACED);
+  }
   void Continue() { ::kill(pid_, SIGCONT); }
 
   // One request, blocking, of which etcd must approve.
