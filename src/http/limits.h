@@ -21,6 +21,8 @@ struct Limits {
   // small call.
   std::function<size_t(std::string_view method, std::string_view path)> body_bytes =
       [](std::string_view, std::string_view) { return size_t{1} << 20; };
+  // The same for a peer of TLS that has shown no certificate, if that is less. Zero: no difference.
+  size_t stranger_body_bytes = 0;
 
   Nanos idle = std::chrono::seconds(75);  // without a byte, before the first request or between two
   Nanos head = std::chrono::seconds(10);  // from the first byte of a head to its last; 408 beyond

@@ -156,6 +156,7 @@ Result<> RequestParser::StartBody() {
     return {};
   }
   body_limit_ = limits_.body_bytes ? limits_.body_bytes(request_.method, request_.path) : 0;
+  if (body_cap_ > 0 && (body_limit_ == 0 || body_cap_ < body_limit_)) body_limit_ = body_cap_;
   if (body_limit_ > 0 && length.value_or(0) > body_limit_) {
     return Refuse(
         413, Code::kTooLarge,

@@ -29,6 +29,9 @@ class RequestParser {
   // with more behind it, except when done().
   Result<size_t> Feed(std::string_view bytes);
 
+  // Bodies of all requests to come have at most so many bytes, whatever the limits say.
+  void CapBodies(size_t most) { body_cap_ = most; }
+
   // Where bytes of the body may be received without a copy; empty while Feed() is the way. Then say
   // how many came.
   std::span<char> BodyRoom();
@@ -63,6 +66,7 @@ class RequestParser {
   size_t body_size_ = 0;  // by Content-Length
   size_t body_came_ = 0;  // of those
   size_t body_limit_ = 0;
+  size_t body_cap_ = 0;  // 0: none
   int refusal_ = 400;
   bool skipped_line_ = false;
   bool head_done_ = false;

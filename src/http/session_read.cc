@@ -92,6 +92,7 @@ asio::awaitable<Result<>> Session::Shake() {
   shaken_ = true;
   if (state == 0) {
     peer_ = stream_.peer();
+    if (stream_.has_tls() && !peer_) parser_.CapBodies(limits_.stranger_body_bytes);
     co_return Result<>();
   }
   const Error why = stream_.Why(state);

@@ -79,6 +79,7 @@ class Stream {
 
   int fd() { return descriptor_.native_handle(); }
   bool is_open() const { return descriptor_.is_open(); }
+  bool has_tls() const { return tls_ != nullptr; }
   // What came out of the kernel waits here for Receive().
   bool holds_bytes() const { return when_readable_.now; }
   // The reason of a try that failed so.

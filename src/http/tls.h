@@ -40,6 +40,7 @@ struct TlsExpectation {
   // The fingerprint (certificate.h) of an authority that the server shows together with its own
   // certificate: that one and no other counts. For who has not got the authority's certificate yet.
   std::string authority{};
+  std::string fingerprint{};  // of its own certificate
 };
 
 class TlsContext {

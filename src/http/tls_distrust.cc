@@ -67,14 +67,13 @@ std::string WhyDistrusted(X509_STORE_CTX* chain, const TlsExpectation& expected)
         error == X509_V_ERR_CERT_HAS_EXPIRED || error == X509_V_ERR_CERT_NOT_YET_VALID;
     return WhyNotVerified(error, of_time && at != nullptr ? at : shown);
   }
-  if (!expected.name.empty()) {
-    const Certificate said = Certificate::Of(shown);
-    if (said.name != expected.name) {
-      X509_STORE_CTX_set_error(chain, X509_V_ERR_APPLICATION_VERIFICATION);
-      return "it is '" + said.name + "', not '" + expected.name + "'";
-    }
-  }
-  return {};
+  const Certificate said = Certificate::Of(shown);
+  const bool other = !expected.fingerprint.empty() && said.fingerprint != expected.fingerprint;
+  const bool misnamed = !expected.name.empty() && said.name != expected.name;
+  if (!other && !misnamed) return {};
+  X509_STORE_CTX_set_error(chain, X509_V_ERR_APPLICATION_VERIFICATION);
+  if (misnamed) return "it is '" + said.name + "', not '" + expected.name + "'";
+  return "it is '" + said.name + "' with another certificate than the one that is known";
 }
 
 bool IsAboutCertificates(int alert) {

@@ -122,10 +122,14 @@ TEST_F(TlsTest, BothSidesLearnWhoTheOtherIs) {
 TEST_F(TlsTest, WhoShowsNothingIsNobodyWhereThatIsAllowed) {
   TlsOptions options = ours.Member("node-a");
   options.of_clients = ClientCertificate::kIfThere;
+  limits.stranger_body_bytes = 10;
   Listen(options);
   Run([&]() -> asio::awaitable<void> {
+    const Request large = {.method = "POST", .path = "/", .body = std::string(11, 'x')};
     EXPECT_TRUE(co_await Call(ours.Stranger()));
     EXPECT_FALSE(peers.back());
+    EXPECT_EQ((co_await Call(ours.Stranger(), {}, large)).value().status, 413);
+    EXPECT_EQ((co_await Call(ours.Member("node-b"), {}, large)).value().status, 200);
     EXPECT_TRUE(co_await Call(ours.Member("node-b")));
     EXPECT_EQ(peers.back().name, "node-b");
     TlsOptions other = theirs.Member("node-c");
@@ -176,6 +180,9 @@ TEST_F(TlsTest, AServerOfAnotherNameIsNotBelieved) {
     const auto refused = co_await Call(ours.Member("node-b"), {.name = "node-c"});
     EXPECT_EQ(refused.error().code(), Code::kDenied);
     EXPECT_THAT(refused.error().ToString(), HasSubstr("it is 'node-a', not 'node-c'"));
+    const TlsExpectation another = {.name = "node-a", .fingerprint = std::string(64, '0')};
+    EXPECT_THAT((co_await Call(ours.Member("node-b"), another)).error().ToString(),
+                HasSubstr("'node-a' with another certificate"));
     const auto by_host = co_await Call(ours.Member("node-b"), {.host = "127.0.0.1"});
     EXPECT_EQ(by_host.error().code(), Code::kDenied) << "it is made out to no host";
   });
