@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <map>
 
 #include "base/try.h"
 #include "cli/output.h"
@@ -46,27 +47,61 @@ std::string_view ListerOf(const Verb& verb) {
 // The first sentence: a hint in a menu has one line.
 std::string_view FirstSentence(std::string_view text) { return text.substr(0, text.find(". ")); }
 
+// Verbs of a group, such as `site init`, have a first word in common, which is offered once.
+std::string HeadOf(const Verb& verb) { return verb.name.substr(0, verb.name.find(' ')); }
+std::string TailOf(const Verb& verb) {
+  const size_t blank = verb.name.find(' ');
+  return blank == verb.name.npos ? "" : verb.name.substr(blank + 1);
+}
+
 std::string Words(std::span<const Verb> verbs) {
   std::string words;
-  for (const auto& verb : verbs) words += (words.empty() ? "" : " ") + verb.name;
+  std::string last;
+  for (const auto& verb : verbs) {
+    if (HeadOf(verb) == last) continue;
+    last = HeadOf(verb);
+    words += (words.empty() ? "" : " ") + last;
+  }
   return words;
+}
+
+std::map<std::string, std::string> Groups(std::span<const Verb> verbs) {
+  std::map<std::string, std::string> groups;
+  for (const auto& verb : verbs) {
+    if (TailOf(verb).empty()) continue;
+    std::string& tails = groups[HeadOf(verb)];
+    tails += (tails.empty() ? "" : " ") + TailOf(verb);
+  }
+  return groups;
+}
+
+// In a `case` of bash and zsh.
+std::string Pattern(const Verb& verb) {
+  return TailOf(verb).empty() ? verb.name : HeadOf(verb) + "\\ " + TailOf(verb);
 }
 
 }  // namespace
 
 std::string BashCompletion(std::span<const Verb> verbs) {
-  std::string flags, values, listers;
+  std::string flags, values, listers, groups;
   for (const auto& verb : verbs) {
     if (const auto lister = ListerOf(verb); !lister.empty())
-      listers += fmt::format("    {}) lister={} ;;\n", verb.name, lister);
+      listers += fmt::format("    {}) lister={} ;;\n", Pattern(verb), lister);
     std::string names;
     for (const auto& flag : FlagsOf(verb)) {
       names += " " + flag.name;
       if (flag.choices.empty()) continue;
       values += fmt::format("    {}:{}) COMPREPLY=($(compgen -W '{}' -- \"$word\")); return ;;\n",
-                            verb.name, flag.name, flag.choices);
+                            Pattern(verb), flag.name, flag.choices);
     }
-    flags += fmt::format("    {}) flags='{}' ;;\n", verb.name, names.substr(1));
+    flags += fmt::format("    {}) flags='{}' ;;\n", Pattern(verb), names.substr(1));
+  }
+  for (const auto& [group, tails] : Groups(verbs)) {
+    groups += fmt::format(
+        "    {}) if [ \"$COMP_CWORD\" -eq 2 ]; then\n"
+        "      COMPREPLY=($(compgen -W '{}' -- \"$word\")); return; fi\n"
+        "      verb=\"$verb ${{COMP_WORDS[2]}}\" ;;\n",
+        group, tails);
   }
   return fmt::format(R"sh(# bash completion for godwit
 _godwit() {{
@@ -76,6 +111,8 @@ _godwit() {{
     COMPREPLY=($(compgen -W '{}' -- "$word"))
     return
   fi
+  case "$verb" in
+{}  esac
   case "$verb:$before" in
 {}  esac
   case "$verb" in
@@ -95,14 +132,24 @@ _godwit() {{
 }}
 complete -o filenames -F _godwit godwit
 )sh",
-                     Words(verbs), values, flags, listers);
+                     Words(verbs), groups, values, flags, listers);
 }
 
 std::string ZshCompletion(std::span<const Verb> verbs) {
-  std::string names, cases;
+  std::string names, cases, groups;
+  for (const auto& [group, tails] : Groups(verbs)) {
+    groups += fmt::format(
+        "    {}) if (( CURRENT == 2 )); then compadd {}; return; fi\n"
+        "      verb=\"$verb $words[2]\"; shift words; (( CURRENT-- )) ;;\n",
+        group, tails);
+  }
+  std::string last;
   for (const auto& verb : verbs) {
-    names += fmt::format("    '{}:{}'\n", verb.name, Escaped(verb.brief, ":"));
-    cases += fmt::format("    {}) _arguments", verb.name);
+    if (HeadOf(verb) != last) {
+      last = HeadOf(verb);
+      names += fmt::format("    '{}:{}'\n", last, Escaped(verb.brief, ":"));
+    }
+    cases += fmt::format("    {}) _arguments", Pattern(verb));
     for (const auto& flag : FlagsOf(verb)) {
       cases += fmt::format(" \\\n      '{}{}[{}]", flag.many ? "*" : "", flag.name,
                            Escaped(FirstSentence(flag.meaning), "[]:"));
@@ -138,26 +185,40 @@ _godwit() {{
   (( CURRENT-- ))
   case $verb in
 {}  esac
+  case $verb in
+{}  esac
 }}
 compdef _godwit godwit
 )sh",
-                     names, cases);
+                     names, groups, cases);
 }
 
 std::string FishCompletion(std::span<const Verb> verbs) {
   std::string text = "# fish completion for godwit\n";
+  const auto groups = Groups(verbs);
+  std::string last;
   for (const auto& verb : verbs) {
-    text += fmt::format("complete -c godwit -n __fish_use_subcommand -f -a {} -d '{}'\n", verb.name,
-                        FishEscaped(verb.brief));
+    if (HeadOf(verb) != last) {
+      last = HeadOf(verb);
+      text += fmt::format("complete -c godwit -n __fish_use_subcommand -f -a {} -d '{}'\n", last,
+                          FishEscaped(verb.brief));
+    }
+    std::string seen = "__fish_seen_subcommand_from " + last;
+    if (!TailOf(verb).empty()) {
+      text += fmt::format(
+          "complete -c godwit -n '{}; and not __fish_seen_subcommand_from {}' -f -a {} -d '{}'\n",
+          seen, groups.at(last), TailOf(verb), FishEscaped(verb.brief));
+      seen += "; and __fish_seen_subcommand_from " + TailOf(verb);
+    }
     if (const auto lister = ListerOf(verb); !lister.empty()) {
       text += fmt::format(
-          "complete -c godwit -n '__fish_seen_subcommand_from {}' -f -a "
+          "complete -c godwit -n '{}' -f -a "
           "\"(godwit {} 2>/dev/null | awk 'NR > 1 {{print \\$1}}')\"\n",
-          verb.name, lister);
+          seen, lister);
     }
     for (const auto& flag : FlagsOf(verb)) {
-      text += fmt::format("complete -c godwit -n '__fish_seen_subcommand_from {}' -l {} -d '{}'",
-                          verb.name, flag.name.substr(2), FishEscaped(FirstSentence(flag.meaning)));
+      text += fmt::format("complete -c godwit -n '{}' -l {} -d '{}'", seen, flag.name.substr(2),
+                          FishEscaped(FirstSentence(flag.meaning)));
       if (!flag.value.empty()) text += " -r";
       if (!flag.choices.empty()) text += fmt::format(" -f -a '{}'", flag.choices);
       text += '\n';

@@ -42,6 +42,8 @@ struct NodeConfig {
   int64_t template_cache_mb = 64;
   std::string engine = "native";
   std::string docker_socket = "/var/run/docker.sock";
+  std::string coordinator;  // empty: the site's own
+  std::string site_listen;  // empty: the site's address
   bool operator==(const NodeConfig&) const = default;
 };
 

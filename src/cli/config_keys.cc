@@ -120,7 +120,7 @@ Result<> SetAccount(std::string& member, const std::string& text) {
   return {};
 }
 
-const std::array<ConfigKey, 22> kKeys = {{
+const std::array<ConfigKey, 24> kKeys = {{
     {"data", Kind::kText, "DIR", "/var/lib/godwit", "/srv/godwit",
      "The folder that holds everything: functions, images, the journal and the node's key. One "
      "node "
@@ -209,6 +209,16 @@ const std::array<ConfigKey, 22> kKeys = {{
     {"docker_socket", Kind::kText, "FILE", "/var/run/docker.sock", "/run/user/0/docker.sock",
      "The Unix socket of the Docker Engine.",
      [](NodeConfig& c, const std::string& t) { return SetPath(c.docker_socket, t); }},
+    {"coordinator", Kind::kText, "URL", "", "etcd://10.0.0.9:2379,10.0.0.10:2379",
+     "Where the nodes of this node's site keep what they agree on, if not where its site was made "
+     "with: etcd://[USER:PASSWORD@]HOST:PORT[,HOST:PORT...], or etcds:// for TLS. Of no meaning "
+     "for "
+     "a node that belongs to no site.",
+     [](NodeConfig& c, const std::string& t) { return SetText(c.coordinator, t); }},
+    {"site_listen", Kind::kText, "ADDR:PORT", "", "0.0.0.0:9443",
+     "Where the site port listens. Without this key: at the node's address in its site, if that is "
+     "a number, else at all addresses of this machine.",
+     [](NodeConfig& c, const std::string& t) { return SetAddress(c.site_listen, t); }},
 }};
 
 }  // namespace

@@ -25,6 +25,29 @@ std::vector<std::string> VerbFirst(std::span<const std::string> words) {
   return rest;
 }
 
+// "init, join, ..." where verbs such as `site init` begin with this word; else "".
+std::string ActionsOf(std::span<const Verb> verbs, std::string_view group) {
+  std::string actions;
+  for (const auto& verb : verbs) {
+    if (verb.name.size() <= group.size() || !verb.name.starts_with(group) ||
+        verb.name[group.size()] != ' ')
+      continue;
+    actions += (actions.empty() ? "" : ", ") + verb.name.substr(group.size() + 1);
+  }
+  return actions;
+}
+
+// The verb's name out of the front of `words`: one word, or two of a group.
+std::string TakeName(std::span<const Verb> verbs, std::vector<std::string>& words) {
+  std::string name = words.front();
+  words.erase(words.begin());
+  if (!words.empty() && !words.front().starts_with('-') && !ActionsOf(verbs, name).empty()) {
+    name += " " + words.front();
+    words.erase(words.begin());
+  }
+  return name;
+}
+
 Result<const Verb*> FindVerb(std::span<const Verb> verbs, std::string_view name) {
   std::vector<std::string> names;
   for (const auto& verb : verbs) {
@@ -34,6 +57,9 @@ Result<const Verb*> FindVerb(std::span<const Verb> verbs, std::string_view name)
   if (name.starts_with('-')) {
     return Fail(Code::kInvalid, "cannot run '{}': a verb comes first (see `godwit --help`)", name);
   }
+  const std::string actions = ActionsOf(verbs, name.substr(0, name.find(' ')));
+  if (!actions.empty() && !name.contains(' '))
+    return Fail(Code::kInvalid, "cannot run '{}': it wants one of: {}", name, actions);
   std::string hint = HabitOfVerb(name);
   if (hint.empty()) hint = DidYouMean(name, names, " (see `godwit --help`)");
   return Fail(Code::kInvalid, "cannot run '{}': no such verb{}", name, hint);
@@ -43,8 +69,9 @@ Result<const Verb*> FindVerb(std::span<const Verb> verbs, std::string_view name)
 Error Phrase(const Verb& verb, const Args& args, Error error) {
   const std::string& doing = verb.doing.empty() ? verb.name : verb.doing;
   std::string what = "cannot " + doing;
-  if (!verb.operands.empty()) {
-    const std::string operand = args.Get(verb.operands.front().name);
+  const auto told = std::ranges::find(verb.operands, false, &Operand::secret);
+  if (told != verb.operands.end()) {
+    const std::string operand = args.Get(told->name);
     if (!operand.empty()) what += " '" + operand + "'";
   }
   const std::string text = error.ToString();
@@ -84,10 +111,9 @@ int Run(std::span<const Verb> verbs, std::span<const std::string> words, World w
     out.Note(Overview(verbs));
     return ExitCode(Code::kInvalid);
   }
-  std::string name = rest.front();
-  rest.erase(rest.begin());
+  std::string name = TakeName(verbs, rest);
   if (name == "help" && !rest.empty()) {
-    name = rest.front();
+    name = TakeName(verbs, rest);
     rest = {"--help"};
   }
   if (name == "--help" || name == "-h" || name == "help") {

@@ -28,7 +28,8 @@ struct Operand {
   std::string name;  // "INSTANCE"
   std::string meaning;
   bool optional = false;
-  bool many = false;  // takes all that follow; the last operand only
+  bool many = false;    // takes all that follow; the last operand only
+  bool secret = false;  // not to be repeated in an error
 };
 
 struct Flag {
@@ -67,7 +68,7 @@ struct Shell {
 };
 
 struct Verb {
-  std::string name = {};
+  std::string name = {};  // "ps"; of a group: "site init"
   // "list instances", for errors: "cannot list instances: ..."; empty: the name.
   std::string doing = {};
   std::string brief = {};    // one line, no full stop

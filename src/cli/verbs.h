@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/feature.h"
+#include "cli/site_verb.h"
 #include "cli/verb.h"
 
 namespace godwit::cli {
@@ -26,6 +27,7 @@ Verb VersionVerb();
 Verb CompletionVerb();
 
 // All of them, in the order of `godwit --help`; `node` is the verb `node`, whose work is not cli's.
-std::vector<Verb> Verbs(Verb node, FeatureProbe probe);
+// The same for what `site init` and `site join` do.
+std::vector<Verb> Verbs(Verb node, FeatureProbe probe, SiteWork site = {});
 
 }  // namespace godwit::cli

@@ -36,8 +36,10 @@
 #include "node/machine.h"
 #include "node/memory_tidier.h"
 #include "node/runtime_files.h"
+#include "node/site_node.h"
 #include "sandbox/launch.h"
 #include "sandbox/seccomp.h"
+#include "sites/site_api.h"
 #include "storage/lock.h"
 #include "storage/migrations.h"
 #include "storage/node_key.h"
@@ -269,8 +271,11 @@ class Node {
                                      directories, config_.data + "/starter");
     workplace.containers = &containers;
     const auto platform = functions::MakeLocalPlatform(workplace);
+    GODWIT_TRY(const auto site,
+               SiteNode::Open(loop.get_executor(), config_, clock_, entropy_, log_.Named("site")));
     GODWIT_TRY(platform->Start());
-    const Result<> served = Serve(loop, pool, *platform, network, containers, std::move(door));
+    const Result<> served =
+        Serve(loop, pool, *platform, network, containers, site.get(), std::move(door));
     pool.join();
     moves.Flush();
     journal.Close();
@@ -290,7 +295,8 @@ class Node {
   }
 
   Result<> Serve(asio::io_context& loop, Pool& pool, functions::LocalPlatform& platform,
-                 network::Network& network, functions::Containers& containers, Door door) {
+                 network::Network& network, functions::Containers& containers, SiteNode* site,
+                 Door door) {
     const SteadyTime begun = clock_.Steady();
     std::vector<Feature> features;
     aws::LambdaApi lambda(platform, {config_.region, config_.account}, entropy_,
@@ -303,6 +309,7 @@ class Node {
                                  clock_.Steady() - begun, ResidentBytes(), features};
         },
         log_.Named("admin"));
+    sites::SiteApi site_api;
     http::Limits limits;
     limits.connections = static_cast<size_t>(config_.max_connections);
     limits.body_bytes = [](std::string_view method, std::string_view path) {
@@ -312,11 +319,16 @@ class Node {
     http::Server server(
         loop.get_executor(),
         [&](http::Request request) -> asio::awaitable<http::Response> {
+          if (sites::SiteApi::Serves(request)) return site_api.Handle(std::move(request));
           if (admin::AdminApi::Serves(request)) return admin.Handle(std::move(request));
           return lambda.Handle(std::move(request));
         },
         limits, log_.Named("http"));
     Result<> listening = server.Listen(door.Hand());
+    if (listening && site != nullptr) {
+      listening = site->Start();
+      if (listening) site_api.Follow(site->site());
+    }
     asio::signal_set signals(loop, SIGINT, SIGTERM);
     MemoryTidier tidier(loop.get_executor(), pool);
     asio::co_spawn(
@@ -342,6 +354,7 @@ class Node {
           });
           co_await tidier.Stop();
           co_await platform.Stop();
+          if (site != nullptr) co_await site->Stop();
           co_await network.Close();
           co_await server.Drain(kPatience);
           signals.cancel();

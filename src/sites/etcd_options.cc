@@ -48,10 +48,6 @@ Result<EtcdOptions> EtcdOptions::Parse(std::string_view url) {
     if (host.find(':', bracket == host.npos ? 0 : bracket) == host.npos) return NoUrl(shown);
     std::string endpoint = fmt::format("{}{}", tls ? "https://" : "http://", host);
     const auto parsed = http::Url::Parse(endpoint);
-    if (!parsed && parsed.error().code() == Code::kUnsupported) {
-      return Fail(Code::kUnsupported, "cannot use '{}': TLS is not spoken here (use etcd://)",
-                  shown);
-    }
     if (!parsed || options.endpoints.size() == kMaxEndpoints) return NoUrl(shown);
     options.endpoints.push_back(std::move(endpoint));
     if (comma == rest.npos) return options;
