@@ -131,9 +131,12 @@ Answer<Listing> EtcdCoordinator::ListOnce(const std::string& prefix, int64_t pag
 
 Answer<bool> EtcdCoordinator::Commit(std::vector<Compare> compares, std::vector<Change> changes) {
   GODWIT_CO_TRY(CheckCommit(compares, changes));
-  GODWIT_CO_TRY(const std::string body,
-                co_await link_.AskOnce("/v3/kv/txn", etcd::TxnRequest(compares, changes)));
-  co_return etcd::ReadTxn(body);
+  const auto body = co_await link_.AskOnce("/v3/kv/txn", etcd::TxnRequest(compares, changes));
+  Result<bool> done = body ? etcd::ReadTxn(*body) : std::unexpected(body.error());
+  // An answer that cannot be read is as good as lost.
+  if (!done && done.error().code() == Code::kCorrupt)
+    co_return Fail(Code::kUnavailable, "{}", done.error().reason());
+  co_return done;
 }
 
 Answer<Lease> EtcdCoordinator::GrantLease(Nanos ttl) {

@@ -8,6 +8,7 @@
 
 #include "base/gate.h"
 #include "http/testing.h"
+#include "http/tls_testing.h"
 #include "sites/etcd_server.h"
 #include "sites/presence.h"
 
@@ -213,6 +214,48 @@ TEST(EtcdCoordinatorTest, AUserIsKnownAndATokenThatIsRefusedIsRenewed) {
     }(one, told)));
     co_await Until(loop, [&] { return told.size() == 2; });
     co_await gate.Close();
+  });
+}
+
+TEST(EtcdCoordinatorTest, OverTlsBothSidesMustBeWhoTheyShouldBe) {
+  const http::testing::Authority authority("the site");
+  const http::testing::Authority other("another site");
+  EtcdServer etcd(authority.Member("etcd"));
+  asio::io_context loop(1);
+  RunToEnd(loop, [&]() -> asio::awaitable<void> {
+    EtcdOptions options = EtcdOptions::Parse("etcds://" + etcd.authority()).value();
+    EtcdCoordinator plain(loop.get_executor(), options);
+    EXPECT_EQ((co_await plain.Get("/a")).error().code(), Code::kUnsupported);
+
+    options.http.tls = http::TlsContext::Make(authority.Member("a")).value();
+    EtcdCoordinator another_host(loop.get_executor(), options);
+    const auto refused = co_await another_host.Get("/a");
+    EXPECT_EQ(refused.error().code(), Code::kDenied) << refused.error().ToString();
+
+    options.http.expected.name = "etcd";
+    EtcdCoordinator one(loop.get_executor(), options);
+    EXPECT_TRUE((co_await one.Commit({}, {Put("/a", "1")})).value());
+    EXPECT_EQ((co_await one.Get("/a")).value()->value, "1");
+    const Lease lease = (co_await one.GrantLease(5s)).value();
+    EXPECT_TRUE((co_await one.KeepAlive(lease.id)).has_value());
+    Gate gate(loop.get_executor());
+    std::vector<std::string> told;
+    EXPECT_TRUE(gate.Spawn([](auto& watched, auto& into) -> asio::awaitable<void> {
+      static_cast<void>(co_await watched.Watch("/", 1, [&into](const std::vector<Event>& events) {
+        for (const auto& event : events) into.push_back(*event.value);
+      }));
+    }(one, told)));
+    co_await Until(loop, [&] { return !told.empty(); });
+    co_await gate.Close();
+
+    http::TlsOptions stranger = other.Member("a");
+    stranger.authorities = authority.certificate;
+    options.http.tls = http::TlsContext::Make(stranger).value();
+    EtcdCoordinator foreign(loop.get_executor(), options);
+    EXPECT_FALSE((co_await foreign.Get("/a")).has_value());
+    options.http.tls = http::TlsContext::Make(other.Member("a")).value();
+    EtcdCoordinator elsewhere(loop.get_executor(), options);
+    EXPECT_EQ((co_await elsewhere.Get("/a")).error().code(), Code::kDenied);
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/scope.h"
 #include "base/try.h"
+#include "http/url.h"
 #include "sites/etcd_lines.h"
 
 namespace godwit::sites::etcd {
@@ -141,7 +142,7 @@ Answer<> Link::Authenticate(http::Client& client) {
 Answer<> Link::Follow(std::string path, std::string body, Take take) {
   if (closed_) co_return Fail(Code::kClosing, "the coordinator is closed");
   const size_t endpoint = preferred_;
-  http::Client client(executor_, options_.endpoints[endpoint], options_.http);
+  http::Client client(executor_, options_.endpoints[endpoint], HttpOf(endpoint));
   following_[&client] = endpoint;
   const ScopeExit followed([&] { following_.erase(&client); });
   if (token_.empty() && !options_.user.empty()) {
@@ -196,9 +197,18 @@ void Link::Close() {
   for (const auto& [client, endpoint] : following_) client->Cancel();
 }
 
+http::ClientOptions Link::HttpOf(size_t endpoint) const {
+  http::ClientOptions options = options_.http;
+  const auto url = http::Url::Parse(options_.endpoints[endpoint]);
+  const bool expects = !options.expected.host.empty() || !options.expected.name.empty();
+  if (url && url->tls && !expects) options.expected.host = url->host;
+  return options;
+}
+
 Link::Connection Link::Borrow(size_t endpoint) {
   if (idle_[endpoint].empty()) {
-    return {std::make_unique<http::Client>(executor_, options_.endpoints[endpoint], options_.http)};
+    return {
+        std::make_unique<http::Client>(executor_, options_.endpoints[endpoint], HttpOf(endpoint))};
   }
   Connection connection = std::move(idle_[endpoint].back());
   idle_[endpoint].pop_back();

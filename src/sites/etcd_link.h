@@ -9,8 +9,8 @@
 // fetched anew, once a request.
 //
 // Threads: one loop. Lifetime: outlives its calls. Failure: kUnavailable: none answered, with what
-// each said and the way out; kDenied; kNotFound, kStale, kTooLarge, kNoSpace, as etcd says;
-// kClosing after Close().
+// each said and the way out; kDenied, by etcd or as its certificate is not the host's; kNotFound,
+// kStale, kTooLarge, kNoSpace, as etcd says; kClosing after Close().
 #include <boost/asio/any_io_executor.hpp>
 #include <functional>
 #include <map>
@@ -50,6 +50,8 @@ class Link {
     std::unique_ptr<http::Client> client;
     bool proven = false;  // it has answered
   };
+  // What a connection to an endpoint gets: a certificate counts for the host that is called.
+  http::ClientOptions HttpOf(size_t endpoint) const;
   Connection Borrow(size_t endpoint);
   void GiveBack(size_t endpoint, Connection connection);
   void Leave(size_t endpoint);

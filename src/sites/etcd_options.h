@@ -25,7 +25,10 @@ struct EtcdOptions {
   Nanos patience = std::chrono::seconds(3);
   // A watch is asked for anew after so long, in case its endpoint has gone without a word.
   Nanos watch_turn = std::chrono::seconds(60);
-  // What every connection gets; for etcds, its TLS.
+  // What every connection gets. For etcds: the TlsContext that shows this node's certificate and
+  // says whose signature counts on etcd's. etcd must be certified for the host of the endpoint,
+  // unless another host or a name is expected here; and its certificate must do for a client, too,
+  // as its gateway calls itself (no extended key usage, or both serverAuth and clientAuth).
   http::ClientOptions http{};
 
   static Result<EtcdOptions> Parse(std::string_view url);

@@ -17,6 +17,8 @@ TEST(EtcdOptionsTest, EndpointsUserAndPasswordAreRead) {
   EXPECT_EQ(options->user, "me");
   EXPECT_EQ(options->password, "p@s:s");
   EXPECT_EQ(EtcdOptions::Parse("etcd://h:1").value().user, "");
+  EXPECT_THAT(EtcdOptions::Parse("etcds://h:1,i:2").value().endpoints,
+              ElementsAre("https://h:1", "https://i:2"));
 }
 
 TEST(EtcdOptionsTest, OtherTextIsRefusedAndNoPasswordIsShown) {

@@ -25,16 +25,25 @@
 
 namespace godwit::sites {
 
+using std::string_literals::operator""s;
+
 class EtcdServer {
  public:
-  // `number`: which of this process' servers; 0 to 9.
-  explicit EtcdServer(int number = 0) : port_(23790 + 2 * number) { Start(); }
+  EtcdServer() { Start(); }
+  // It shows the certificate, and takes only who shows one that is signed as it demands.
+  explicit EtcdServer(const http::TlsOptions& tls) {
+    storage::WriteFile(directory_ / "crt", tls.certificate);
+    storage::WriteFile(directory_ / "key", tls.key);
+    storage::WriteFile(directory_ / "ca", tls.authorities);
+    http_.tls = http::TlsContext::Make(tls).value();
+    Start();
+  }
   ~EtcdServer() { Kill(); }
   EtcdServer(const EtcdServer&) = delete;
   EtcdServer& operator=(const EtcdServer&) = delete;
 
   std::string authority() const { return fmt::format("{}:{}", Host(), port_); }
-  std::string endpoint() const { return "http://" + authority(); }
+  std::string endpoint() const { return (http_.tls ? "https://" : "http://") + authority(); }
 
   // On the same directory as before.
   void Start() {
@@ -58,6 +67,13 @@ class EtcdServer {
                                       peer,
                                       "--initial-cluster",
                                       "test=" + peer};
+    if (http_.tls) {
+      for (const auto& word :
+           {"--client-cert-auth"s, "--cert-file"s, directory_ / "crt", "--key-file"s,
+            directory_ / "key", "--trusted-ca-file"s, directory_ / "ca"}) {
+        words.push_back(word);
+      }
+    }
     std::vector<char*> arguments;
     for (auto& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
@@ -87,7 +103,7 @@ class EtcdServer {
   // One request, blocking, of which etcd must approve.
   std::string Ask(std::string path, std::string body) const {
     http::Request request{.method = "POST", .target = std::move(path), .body = std::move(body)};
-    const auto response = http::FetchNow(endpoint(), request, std::chrono::seconds(20));
+    const auto response = http::FetchNow(endpoint(), request, std::chrono::seconds(20), http_);
     if (!response) throw std::runtime_error(response.error().ToString());
     if (response->status != 200) throw std::runtime_error(response->body);
     return response->body;
@@ -102,7 +118,7 @@ class EtcdServer {
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (std::chrono::steady_clock::now() < limit) {
       const auto health =
-          http::FetchNow(endpoint(), {.target = "/health"}, std::chrono::seconds(5));
+          http::FetchNow(endpoint(), {.target = "/health"}, std::chrono::seconds(5), http_);
       if (health && health->body.contains("true")) return;
       int status = 0;
       if (::waitpid(pid_, &status, WNOHANG) == pid_) {
@@ -117,7 +133,8 @@ class EtcdServer {
   }
 
   storage::TestDirectory directory_;
-  int port_;
+  int port_ = 23790;
+  http::ClientOptions http_;
   pid_t pid_ = -1;
 };
 

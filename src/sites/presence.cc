@@ -63,6 +63,8 @@ asio::awaitable<void> Presence::Run() {
     }
     if (outcome) {
       complained_ = false;
+    } else if (outcome.error().code() == Code::kClosing) {
+      co_return;
     } else if (!std::exchange(complained_, true)) {
       log_.Warning("cannot hold the lease of '{}': {}", identity_.name, outcome.error().ToString());
     }
