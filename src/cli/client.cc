@@ -121,7 +121,10 @@ Result<std::string> ReadEndpoint(std::string_view text) {
   const bool whole = text.contains("://") || text.starts_with("unix:");
   std::string url = whole ? std::string(text) : "http://" + std::string(text);
   while (url.ends_with('/')) url.pop_back();
-  GODWIT_TRY(http::Url::Parse(url));
+  GODWIT_TRY(const http::Url parsed, http::Url::Parse(url));
+  if (parsed.tls) {
+    return Fail(Code::kUnsupported, "cannot call '{}': TLS is not spoken here (use http://)", url);
+  }
   return url;
 }
 

@@ -49,6 +49,9 @@ TEST(CompletionTest, ARealBashCompletesVerbsFlagsAndChoices) {
   EXPECT_EQ(complete("godwit invoke --a", 2), "--async\n");
   EXPECT_EQ(complete("godwit deploy --runtime p", 3), "python3 provided\n");
   EXPECT_EQ(complete("godwit node --idle", 2), "--idle-after\n");
+  EXPECT_EQ(complete("godwit si", 1), "site\n");
+  EXPECT_EQ(complete("godwit site l", 2), "list leave\n");
+  EXPECT_EQ(complete("godwit site token --t", 3), "--ttl\n");
 }
 
 TEST(CompletionTest, ARealBashCompletesWhatTheNodeHas) {
@@ -73,6 +76,10 @@ TEST(CompletionTest, OtherShellsCanReadTheirs) {
   EXPECT_THAT(ZshCompletion(All()), HasSubstr("'--async[let the node run it"));
   EXPECT_THAT(FishCompletion(All()),
               HasSubstr("complete -c godwit -n '__fish_seen_subcommand_from deploy' -l runtime"));
+  EXPECT_THAT(
+      FishCompletion(All()),
+      HasSubstr("__fish_seen_subcommand_from site; and __fish_seen_subcommand_from token' -l ttl"));
+  EXPECT_THAT(ZshCompletion(All()), HasSubstr("site) if (( CURRENT == 2 )); then compadd init "));
 }
 
 TEST(CompletionTest, TheVerb) {

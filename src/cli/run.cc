@@ -13,18 +13,6 @@ namespace {
 
 constexpr std::string_view kDefaultEndpoint = "http://127.0.0.1:9000";
 
-// Flags that every verb has may stand before it, too: `godwit --json ps`.
-std::vector<std::string> VerbFirst(std::span<const std::string> words) {
-  std::vector<std::string> rest(words.begin(), words.end());
-  auto verb = rest.begin();
-  while (verb != rest.end() &&
-         (*verb == "--json" || *verb == "--endpoint" || verb->starts_with("--endpoint="))) {
-    verb += *verb == "--endpoint" && rest.end() - verb > 1 ? 2 : 1;
-  }
-  if (verb != rest.end()) std::rotate(rest.begin(), verb, verb + 1);
-  return rest;
-}
-
 // "init, join, ..." where verbs such as `site init` begin with this word; else "".
 std::string ActionsOf(std::span<const Verb> verbs, std::string_view group) {
   std::string actions;
@@ -35,6 +23,21 @@ std::string ActionsOf(std::span<const Verb> verbs, std::string_view group) {
     actions += (actions.empty() ? "" : ", ") + verb.name.substr(group.size() + 1);
   }
   return actions;
+}
+
+// Flags that every verb has may stand before it, too: `godwit --json ps`.
+std::vector<std::string> VerbFirst(std::span<const Verb> verbs,
+                                   std::span<const std::string> words) {
+  std::vector<std::string> rest(words.begin(), words.end());
+  auto verb = rest.begin();
+  while (verb != rest.end() &&
+         (*verb == "--json" || *verb == "--endpoint" || verb->starts_with("--endpoint="))) {
+    verb += *verb == "--endpoint" && rest.end() - verb > 1 ? 2 : 1;
+  }
+  if (verb == rest.end()) return rest;
+  const bool of_group = rest.end() - verb > 1 && !ActionsOf(verbs, *verb).empty();
+  std::rotate(rest.begin(), verb, verb + (of_group ? 2 : 1));
+  return rest;
 }
 
 // The verb's name out of the front of `words`: one word, or two of a group.
@@ -106,7 +109,7 @@ int Failed(Output& out, const Error& error) {
 
 int Run(std::span<const Verb> verbs, std::span<const std::string> words, World world) {
   Output& out = world.out;
-  std::vector<std::string> rest = VerbFirst(words);
+  std::vector<std::string> rest = VerbFirst(verbs, words);
   if (rest.empty()) {
     out.Note(Overview(verbs));
     return ExitCode(Code::kInvalid);

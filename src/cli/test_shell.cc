@@ -44,12 +44,13 @@ Heard TestShell::Type(const std::vector<std::string>& words) {
   std::istringstream in(input);
   Output output(out, err, style);
   const StillClock clock(now);
-  const auto verbs = Verbs(NodeVerb([this](const NodeConfig& config, Output&) -> Result<> {
-                             started = config;
-                             if (refused) return std::unexpected(*refused);
-                             return {};
-                           }),
-                           [this] { return features; });
+  const auto verbs = Verbs(
+      NodeVerb([this](const NodeConfig& config, Output&) -> Result<> {
+        started = config;
+        if (refused) return std::unexpected(*refused);
+        return {};
+      }),
+      [this] { return features; }, site);
   const Transport script = [this](std::string_view to,
                                   http::Request request) -> Result<http::Response> {
     url = to;

@@ -17,6 +17,7 @@
 #include "cli/client.h"
 #include "cli/config.h"
 #include "cli/output.h"
+#include "cli/site_verb.h"
 #include "http/message.h"
 
 namespace godwit::cli {
@@ -46,6 +47,7 @@ class TestShell {
   Transport transport;    // if set, it takes the place of the script
   bool reachable = true;  // false: connection refused
   std::vector<Feature> features;
+  SiteWork site;                 // what `site init` and `site join` do
   NodeConfig started;            // what the verb `node` was run with
   std::optional<Error> refused;  // what it answers
 

@@ -67,7 +67,8 @@ Result<> SiteNode::Start(functions::Platform& platform, functions::Travel& trave
   });
   GODWIT_TRY(server_->Listen(std::move(door_), site_->ServerTls()));
   GODWIT_TRY(site_->Start());
-  GODWIT_TRY(roaming_->Start(platform, travel, std::move(api)));
+  site_->WhenLeft([this] { static_cast<void>(gate_.Spawn(Depart())); });
+  roaming_->Start(platform, travel, std::move(api));
   log_.Info("node '{}' serves its site '{}' at '{}'", identity_.name, identity_.site,
             server_->endpoints().front());
   return gate_.Spawn(Live());
@@ -88,7 +89,10 @@ asio::awaitable<void> SiteNode::Live() {
     if (closing) co_return;
   }
   if (!complaint.empty()) log_.Info("the site is reached now");
+  if (const auto begun = roaming_->Join(); !begun) log_.Error("{}", begun.error().ToString());
 }
+
+asio::awaitable<void> SiteNode::Depart() { co_await roaming_->Leave(); }
 
 asio::awaitable<void> SiteNode::Stop() {
   co_await gate_.Close();

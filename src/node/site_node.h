@@ -43,6 +43,7 @@ class SiteNode {
  private:
   SiteNode(boost::asio::any_io_executor executor, Log log);
   boost::asio::awaitable<void> Live();
+  boost::asio::awaitable<void> Depart();
 
   boost::asio::any_io_executor executor_;
   Log log_;

@@ -51,6 +51,8 @@ Result<Identity> MakeSite(std::string name, std::string address, std::string coo
 Result<std::string> CertifyNode(const Identity& by, const std::string& name,
                                 const std::string& public_key, WallTime now);
 
+// What is in site.toml; `path` is for the errors.
+Result<Identity> ParseSiteToml(std::string_view text, const std::string& path);
 Result<Identity> LoadIdentity(const std::string& data);
 Result<> StoreIdentity(const std::string& data, const Identity& identity);
 // The node is no member of anything any more.

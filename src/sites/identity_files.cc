@@ -43,29 +43,6 @@ std::string ToToml(const Identity& identity) {
   return text.str();
 }
 
-Result<> ReadToml(Identity& identity, std::string_view text, const std::string& path) {
-  toml::table table;
-  try {
-    table = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    return Fail(Code::kInvalid, "'{}' is no TOML: {}", path, error.description());
-  }
-  if (table["version"].value_or<int64_t>(0) > kVersion) {
-    return Fail(Code::kUnsupported, "'{}' was written by a newer Godwit (use that one)", path);
-  }
-  for (const auto& [key, member] :
-       {std::pair<std::string_view, std::string*>("site", &identity.site),
-        {"name", &identity.name},
-        {"address", &identity.address},
-        {"coordinator", &identity.coordinator}}) {
-    *member = table[key].value_or<std::string>("");
-    if (member->empty()) return Fail(Code::kInvalid, "'{}' has no '{}'", path, key);
-  }
-  if (!IsNodeName(identity.name))
-    return Fail(Code::kInvalid, "'{}': '{}' is no node's name", path, identity.name);
-  return CheckAddress(identity.address).Within("'{}'", path);
-}
-
 // A key beside a certificate of another node would only be found out by the others.
 Result<> CheckTogether(const Identity& identity, const std::string& directory) {
   GODWIT_TRY(const auto own,
@@ -87,13 +64,37 @@ bool HasSite(const std::string& data) {
   return ::access((SiteDirectory(data) + std::string(kToml)).c_str(), F_OK) == 0;
 }
 
+Result<Identity> ParseSiteToml(std::string_view text, const std::string& path) {
+  Identity identity;
+  toml::table table;
+  try {
+    table = toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    return Fail(Code::kInvalid, "'{}' is no TOML: {}", path, error.description());
+  }
+  if (table["version"].value_or<int64_t>(0) > kVersion) {
+    return Fail(Code::kUnsupported, "'{}' was written by a newer Godwit (use that one)", path);
+  }
+  for (const auto& [key, member] :
+       {std::pair<std::string_view, std::string*>("site", &identity.site),
+        {"name", &identity.name},
+        {"address", &identity.address},
+        {"coordinator", &identity.coordinator}}) {
+    *member = table[key].value_or<std::string>("");
+    if (member->empty()) return Fail(Code::kInvalid, "'{}' has no '{}'", path, key);
+  }
+  if (!IsNodeName(identity.name))
+    return Fail(Code::kInvalid, "'{}': '{}' is no node's name", path, identity.name);
+  GODWIT_TRY(CheckAddress(identity.address).Within("'{}'", path));
+  return identity;
+}
+
 Result<Identity> LoadIdentity(const std::string& data) {
   const std::string directory = SiteDirectory(data);
   const auto files = DiskFiles();
-  Identity identity;
   const std::string toml = directory + std::string(kToml);
   GODWIT_TRY(const std::string text, files->Read(toml, kMostBytes));
-  GODWIT_TRY(ReadToml(identity, text, toml));
+  GODWIT_TRY(Identity identity, ParseSiteToml(text, toml));
   for (const Part& part : kParts) {
     GODWIT_TRY(identity.*part.text, files->Read(directory + std::string(part.file), kMostBytes));
   }

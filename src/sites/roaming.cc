@@ -46,7 +46,7 @@ Roaming::Roaming(Surroundings surroundings)
 
 Roaming::~Roaming() = default;
 
-Result<> Roaming::Start(functions::Platform& platform, Travel& travel, Api api) {
+void Roaming::Start(functions::Platform& platform, Travel& travel, Api api) {
   platform_ = &platform;
   travel_ = &travel;
   api_ = std::move(api);
@@ -66,7 +66,6 @@ Result<> Roaming::Start(functions::Platform& platform, Travel& travel, Api api) 
   failover_->Start();
   static_cast<void>(gate_.Spawn(Ticking()));
   HasResults();
-  return presence_.Start();
 }
 
 asio::awaitable<void> Roaming::Ticking() {

@@ -49,7 +49,11 @@ class Roaming final : public functions::Abroad {
 
   // The platform has started; `api` answers what other nodes may look at (GET).
   using Api = std::function<boost::asio::awaitable<http::Response>(http::Request)>;
-  Result<> Start(functions::Platform& platform, functions::Travel& travel, Api api);
+  void Start(functions::Platform& platform, functions::Travel& travel, Api api);
+  // The site knows where this node is: it begins to live there.
+  Result<> Join() { return presence_.Start(); }
+  // The node leaves the site: the others need not wait for the end of its lease.
+  boost::asio::awaitable<void> Leave() { return presence_.Leave(); }
   boost::asio::awaitable<http::Response> Handle(http::Request request, std::string from);
   static size_t BodyLimit(std::string_view path);
   boost::asio::awaitable<void> Close();

@@ -122,6 +122,7 @@ Answer<> Site::Leave() {
   // Who was evicted leaves, too.
   if (!removed && removed.error().code() != Code::kNotFound) co_return removed;
   left_ = true;
+  if (when_left_) when_left_();
   co_return DropIdentity(data_);
 }
 

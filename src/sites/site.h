@@ -65,6 +65,7 @@ class Site {
   Answer<> Evict(std::string name);
   // This node goes: out of the registry, and its folder DIR/site with it.
   Answer<> Leave();
+  void WhenLeft(std::function<void()> told) { when_left_ = std::move(told); }
 
   const Identity& identity() const { return identity_; }
   Peers& peers() { return peers_; }
@@ -86,6 +87,7 @@ class Site {
   Log log_;
   http::TlsContext server_tls_;
   std::map<std::string, Handler, std::greater<>> handlers_;  // the longer of two prefixes first
+  std::function<void()> when_left_;
   bool left_ = false;
   Members members_;
   Peers peers_;

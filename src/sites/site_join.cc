@@ -67,7 +67,7 @@ Answer<JoinAnswer> Site::Join(std::string body) {
 }
 
 // The registry says only whether it may be taken. Who holds the secret is told more, for a person
-// has to know what to do.
+// has to know what to do. When a token ends its lease decides: clocks of nodes may differ.
 Answer<> Site::Take(const JoinToken& token, const std::string& taker) {
   const auto taken = co_await registry_.TakeToken(token.Hash(), taker);
   if (taken || taken.error().code() != Code::kDenied) co_return taken;
@@ -78,7 +78,8 @@ Answer<> Site::Take(const JoinToken& token, const std::string& taker) {
   if (clock_.Wall() >= WallTime{std::chrono::seconds(token.ends)}) {
     co_return Fail(Code::kDenied, "the token has ended at {} ({})", ToText(token.ends), kWayOut);
   }
-  co_return Fail(Code::kDenied, "the token is wrong: this site has made no such one ({})", kWayOut);
+  co_return Fail(Code::kDenied,
+                 "the token is wrong, or has ended: this site knows no such one ({})", kWayOut);
 }
 
 }  // namespace godwit::sites
