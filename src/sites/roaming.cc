@@ -223,10 +223,10 @@ Roaming::Answer Roaming::TakeResult(std::string body, std::string from) {
     co_return Fail(Code::kStale, "instance '{}' lives on '{}' now, which answers for it", owner->id,
                    owner->owner);
   }
+  const RequestId call = result.result.outcome.id;
   std::optional<functions::Outcome> outcome;
   if (!result.lost) outcome = std::move(result.result.outcome);
-  GODWIT_CO_TRY(co_await travel_->ResultCame(RequestId(result.result.outcome.id),
-                                             std::move(outcome), result.result.attempt));
+  GODWIT_CO_TRY(co_await travel_->ResultCame(call, std::move(outcome), result.result.attempt));
   co_return http::Json(200, "{}");
 }
 
