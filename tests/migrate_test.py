@@ -76,7 +76,7 @@ class MigrateTest(harness.Errors, unittest.TestCase):
             self.check_error(done, 3, "migrate", "i-0000000000", "godwit ps")
             site.b.stop()
             done = site.a.godwit("migrate", instance, "--to", "b")
-            self.check_error(done, 13, "migrate", instance, "'b'")
+            self.check_error(done, 1, "migrate", instance, "'b'", "godwit site list")
             self.assertEqual(json.loads(answer.result(60).out)["total"], 820)
 
 
