@@ -93,19 +93,19 @@ constexpr uint64_t kMuch = 8 * kPage;
 // A word between this process and its child.
 class Stage {
  public:
-  static void Reach(int stage) { word_->store(stage); }
+  static void Reach(int stage) { word->store(stage); }
   static void Await(int stage) {
-    while (word_->load() < stage) ::usleep(1000);
+    while (word->load() < stage) ::usleep(1000);
   }
   static void Begin() {
     void* const page =
         ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    word_ = new (page) std::atomic<int>(0);
+    word = new (page) std::atomic<int>(0);
   }
-  static void End() { ::munmap(word_, kPage); }
+  static void End() { ::munmap(word, kPage); }
 
  private:
-  static inline std::atomic<int>* word_ = nullptr;
+  static inline std::atomic<int>* word = nullptr;
 };
 
 // A child with memory whose pages are missing. What it does with them is `act`, whose answer is its
