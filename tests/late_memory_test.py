@@ -1,11 +1,12 @@
 """Memory that comes after its process runs: all of it, right, however it is used meanwhile."""
+import json
 import os
 import random
 import unittest
 
 import harness
 
-PAGES = 12 << 10  # 48 MiB: more than is opened as a whole
+PAGES = 12 << 10  # 48 MiB: more than stays open
 TOUCHED = 20
 
 
@@ -51,7 +52,7 @@ class LateMemory(unittest.TestCase):
 
     def test_a_page_that_cannot_be_read_ends_the_instance(self):
         with harness.Node("--keep-awake").start() as node:
-            self.filled(node)
+            instance = self.filled(node)
             blob = max((path for path in (node.data / "blobs").rglob("*") if path.is_file()),
                        key=lambda path: path.stat().st_size)
             with open(blob, "r+b") as file:
@@ -60,9 +61,14 @@ class LateMemory(unittest.TestCase):
                 file.seek(-1, os.SEEK_CUR)
                 file.write(bytes([byte[0] ^ 1]))
             done = node.godwit("invoke", "heap", '{"what":"check"}')
-            self.assertNotEqual(done.code, 0)
-            self.assertIn("image is broken", done.out + done.err)
+            # What is found before the instance has the call: another one does it.
+            if done.code == 0:
+                self.assertEqual(json.loads(done.out), "empty")
+            else:
+                self.assertIn("image is broken", done.out + done.err)
+            self.assertIn("image is broken", node.log())
             self.assertEqual(node.invoke("heap", {"what": "check"}), "empty")
+            harness.eventually(lambda: not node.ps(instance=instance), 10, "its end")
 
 
 if __name__ == "__main__":

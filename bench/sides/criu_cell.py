@@ -76,8 +76,13 @@ class Cell:
         length = int(re.search(rb"(?i)content-length: (\d+)", first)[1])
         return json.loads(rest[:length])
 
-    def dump(self):
+    def forget(self):
+        """The images are done with. Right before the next dump, their memory would be that which it
+        writes to: where a hypervisor takes back what is free, other memory takes longer
+        to write to, and Godwit has no other."""
         shutil.rmtree(self.images, ignore_errors=True)
+
+    def dump(self):
         os.makedirs(self.images)
         self.whole = anonymous(self.pid)
         took = run(self.criu, "dump", "-t", str(self.pid), "-D", self.images, "-o", "dump.log",
@@ -138,6 +143,7 @@ def main(criu, images, bootstrap, task):
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     run("ip", "link", "set", "lo", "up")
     cell = Cell(criu, images, bootstrap, task)
+    cell.forget()
     cell.call()
     print(json.dumps({"pid": cell.pid}), flush=True)
     for line in sys.stdin:
@@ -149,6 +155,8 @@ def main(criu, images, bootstrap, task):
             if word == "restore":
                 cell.call()
                 answer = {"ms": answer}
+            if word != "dump":
+                cell.forget()
         print(json.dumps(answer), flush=True)
 
 

@@ -60,9 +60,6 @@ struct FetchedImage {
   // Puts what is needed into the file of pages, which has its size already; on the pool, while the
   // blobs live and before CRIU makes processes. Empty, if it is there.
   std::function<Result<>()> put_needed;
-  // Of what is small: opens all of `source` at once, side by side with whoever reads it already; on
-  // another thread of the pool, while the blobs (and their names) and `source` live. Else empty.
-  std::function<void()> open_all;
 };
 
 // Puts the files back. /tmp must be empty; what is in it is given to `uid`. If `late`, memory that

@@ -184,9 +184,7 @@ class Fetch {
       return PutPages(blobs_, owners_, entry.runs, all, file);
     }
     GODWIT_TRY(Check(*image.late, entry.bytes));
-    GODWIT_TRY(LatePages late, OpenLatePages(blobs_, owners_, entry.runs));
-    image.source = std::move(late.source);
-    image.open_all = std::move(late.open_all);
+    GODWIT_TRY(image.source, OpenLatePages(blobs_, owners_, entry.runs));
     image.put_needed = [file = std::make_shared<Fd>(std::move(file)), needed = image.late->needed,
                         owners = owners_, runs = entry.runs,
                         &blobs = blobs_] { return PutPages(blobs, owners, runs, needed, *file); };

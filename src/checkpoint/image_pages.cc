@@ -10,7 +10,7 @@
 namespace godwit::checkpoint {
 namespace {
 
-constexpr uint64_t kSmall = 16 << 20;  // bytes of pages that are opened as a whole
+constexpr uint64_t kSmall = 16 << 20;  // bytes of pages that stay open
 constexpr uint64_t kGap = 64 << 10;    // bytes that are rather read than skipped
 
 // Some of a blob's content, and where it goes in the file.
@@ -88,8 +88,8 @@ class BlobPages final : public PageSource {
   std::unique_ptr<storage::BlobReader> reader_;
 };
 
-// The same of a small part, which stays open: each piece of it once, by whoever wants it first, the
-// one who reads, or the one who opens all.
+// The same of a small part, which stays open: each piece of it once, by whoever wants it first.
+// Pages that lie side by side in memory may be anywhere in there.
 class OpenedPages final : public PageSource {
  public:
   OpenedPages(std::unique_ptr<storage::BlobReader> reader, storage::BlobRange range)
@@ -105,17 +105,9 @@ class OpenedPages final : public PageSource {
       return Fail(Code::kCorrupt, "the image has no page there");
     const uint64_t last = (offset + into.size() - 1) / kPiece - first_;
     for (uint64_t piece = offset / kPiece - first_; piece <= last; ++piece)
-      GODWIT_TRY(OpenPiece(piece, *reader_));
+      GODWIT_TRY(OpenPiece(piece));
     std::copy_n(bytes_.get() + (offset - range_.from), into.size(), into.begin());
     return {};
-  }
-
-  // Whoever reads what cannot be opened finds out why.
-  void OpenAll(storage::Blobs& blobs, const storage::BlobId& id, std::string_view bond) {
-    const auto reader = blobs.OpenReader(id, bond);
-    if (!reader) return;
-    for (uint64_t piece = 0; piece < pieces_.size(); ++piece)
-      static_cast<void>(OpenPiece(piece, **reader));
   }
 
  private:
@@ -125,18 +117,18 @@ class OpenedPages final : public PageSource {
     bool open = false;  // guarded by `busy`
   };
 
-  Result<> OpenPiece(uint64_t number, storage::BlobReader& reader) {
+  Result<> OpenPiece(uint64_t number) {
     Piece& piece = pieces_[number];
     const std::lock_guard lock(piece.busy);
     if (piece.open) return {};
     const uint64_t from = std::max(range_.from, (first_ + number) * kPiece);
     const uint64_t to = std::min(range_.to, (first_ + number + 1) * kPiece);
-    GODWIT_TRY(reader.Read(from, {bytes_.get() + (from - range_.from), to - from}));
+    GODWIT_TRY(reader_->Read(from, {bytes_.get() + (from - range_.from), to - from}));
     piece.open = true;
     return {};
   }
 
-  std::unique_ptr<storage::BlobReader> reader_;  // of the one who reads
+  std::unique_ptr<storage::BlobReader> reader_;
   const storage::BlobRange range_;
   const uint64_t first_;
   std::unique_ptr<char[]> bytes_;
@@ -214,13 +206,9 @@ Result<> PutPages(storage::Blobs& blobs, std::span<const PageOwner> owners,
   return {};
 }
 
-Result<LatePages> OpenLatePages(storage::Blobs& blobs, std::span<const PageOwner> owners,
-                                std::span<const PageRun> runs) {
-  struct Opening {
-    PageOwner owner;
-    std::shared_ptr<OpenedPages> pages;
-  };
-  std::vector<Opening> openings;
+Result<std::shared_ptr<PageSource>> OpenLatePages(storage::Blobs& blobs,
+                                                  std::span<const PageOwner> owners,
+                                                  std::span<const PageRun> runs) {
   std::vector<std::shared_ptr<PageSource>> sources;
   uint64_t room = kSmall;
   const std::vector<Use> uses = UseOf(owners, runs);
@@ -234,21 +222,13 @@ Result<LatePages> OpenLatePages(storage::Blobs& blobs, std::span<const PageOwner
     const uint64_t span = use.to - use.from;
     if (span <= room && use.bytes >= span / 2) {
       room -= span;
-      const storage::BlobRange range = {use.from, use.to};
-      openings.push_back({owners[i], std::make_shared<OpenedPages>(std::move(reader), range)});
-      source = openings.back().pages;
-      continue;
+      source =
+          std::make_shared<OpenedPages>(std::move(reader), storage::BlobRange{use.from, use.to});
+    } else {
+      source = std::make_shared<BlobPages>(std::move(reader));
     }
-    source = std::make_shared<BlobPages>(std::move(reader));
   }
-  LatePages late;
-  late.source = std::make_shared<PagesOfAll>(owners, runs, std::move(sources));
-  if (!openings.empty()) {
-    late.open_all = [openings = std::move(openings), &blobs] {
-      for (const Opening& one : openings) one.pages->OpenAll(blobs, one.owner.id, one.owner.bond);
-    };
-  }
-  return late;
+  return std::make_shared<PagesOfAll>(owners, runs, std::move(sources));
 }
 
 }  // namespace godwit::checkpoint

@@ -3,9 +3,8 @@
 // The pages of an image on their way back, from its own blob and from those of its bases.
 //
 // Threads: the pool; a PageSource as page_source.h has it. Lifetime: the blobs outlive all of it; a
-// source may outlast the blobs' names, once open_all has begun. Failure: kCorrupt and kNotFound,
-// naming the blob; whoever asked must not go on without the page.
-#include <functional>
+// source may outlast the blobs' names. Failure: kCorrupt and kNotFound, naming the blob; whoever
+// asked must not go on without the page.
 #include <memory>
 #include <span>
 #include <string>
@@ -33,11 +32,10 @@ struct PageOwner {
 Result<> PutPages(storage::Blobs& blobs, std::span<const PageOwner> owners,
                   std::span<const PageRun> runs, std::span<const Extent> extents, const Fd& file);
 
-struct LatePages {
-  std::shared_ptr<PageSource> source;  // by offsets in the file that the runs make up
-  std::function<void()> open_all;      // as FetchedImage has it
-};
-Result<LatePages> OpenLatePages(storage::Blobs& blobs, std::span<const PageOwner> owners,
-                                std::span<const PageRun> runs);
+// By offsets in the file that the runs make up. Whoever reads opens what it needs and waits for
+// nobody who has not begun to open just that: the pager asks while the pool may wait for the pager.
+Result<std::shared_ptr<PageSource>> OpenLatePages(storage::Blobs& blobs,
+                                                  std::span<const PageOwner> owners,
+                                                  std::span<const PageRun> runs);
 
 }  // namespace godwit::checkpoint

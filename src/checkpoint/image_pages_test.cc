@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <random>
+#include <thread>
 
 #include "base/files.h"
 #include "storage/node_key.h"
@@ -84,20 +85,20 @@ class ImagePagesTest : public testing::Test {
   std::string file_;
 };
 
-TEST_F(ImagePagesTest, SmallOnesAreOpenedAtOnceAndReadRight) {
+TEST_F(ImagePagesTest, SmallOnesAreReadRightByManyAtOnceEvenWhenTheirNamesAreGone) {
   Make(500);
-  const LatePages late = *OpenLatePages(*blobs_, owners_, runs_);
-  ASSERT_TRUE(late.open_all);
-  late.open_all();
-  ExpectReads(*late.source);
+  const auto source = *OpenLatePages(*blobs_, owners_, runs_);
+  for (const PageOwner& owner : owners_) ASSERT_TRUE(blobs_->Remove(owner.id).has_value());
+  std::vector<std::jthread> readers;
+  for (int i = 0; i < 4; ++i) readers.emplace_back([&] { ExpectReads(*source); });
 }
 
-TEST_F(ImagePagesTest, LargeOnesAreReadRightEvenWhenTheirNamesAreGone) {
+TEST_F(ImagePagesTest, LargeOnesAreReadRightByManyAtOnceEvenWhenTheirNamesAreGone) {
   Make(5000);
-  const LatePages late = *OpenLatePages(*blobs_, owners_, runs_);
-  EXPECT_FALSE(late.open_all);
+  const auto source = *OpenLatePages(*blobs_, owners_, runs_);
   for (const PageOwner& owner : owners_) ASSERT_TRUE(blobs_->Remove(owner.id).has_value());
-  ExpectReads(*late.source);
+  std::vector<std::jthread> readers;
+  for (int i = 0; i < 4; ++i) readers.emplace_back([&] { ExpectReads(*source); });
 }
 
 TEST_F(ImagePagesTest, ThePagesOfABaseOfWhichLittleIsUsedAreReadAlone) {
@@ -107,10 +108,9 @@ TEST_F(ImagePagesTest, ThePagesOfABaseOfWhichLittleIsUsedAreReadAlone) {
   }
   runs_.push_back({1, 0, 1});
   runs_.push_back({1, 499, 1});
-  const LatePages late = *OpenLatePages(*blobs_, owners_, runs_);
-  late.open_all();
+  const auto source = *OpenLatePages(*blobs_, owners_, runs_);
   std::string bytes(2 * kPage, '?');
-  ASSERT_TRUE(late.source->Read(file_.size(), bytes).has_value());
+  ASSERT_TRUE(source->Read(file_.size(), bytes).has_value());
   EXPECT_TRUE(bytes == pools_[1].substr(0, kPage) + pools_[1].substr(499 * kPage));
 }
 
@@ -138,10 +138,9 @@ TEST_F(ImagePagesTest, ABaseThatIsShorterOrAnothersIsRefused) {
   owners_[1].begin -= 500 * kPage;
   owners_[1].bond = "own";
   EXPECT_EQ(PutPages(*blobs_, owners_, runs_, all, NewFile()).error().code(), Code::kCorrupt);
-  const LatePages late = *OpenLatePages(*blobs_, owners_, runs_);
-  late.open_all();
+  const auto source = *OpenLatePages(*blobs_, owners_, runs_);
   std::string bytes(file_.size(), '?');
-  const auto read = late.source->Read(0, bytes);
+  const auto read = source->Read(0, bytes);
   ASSERT_FALSE(read.has_value());
   EXPECT_THAT(read.error().ToString(), testing::HasSubstr(owners_[1].id.hex));
 }

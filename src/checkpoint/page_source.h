@@ -2,7 +2,7 @@
 
 // Where the content of pages comes from that are not in memory yet.
 //
-// Threads: one at a time (the pager's). Failure: kCorrupt for content that is not what was put
+// Threads: any, at once (the pager's). Failure: kCorrupt for content that is not what was put
 // away; whoever asked must not go on without it.
 #include <cstdint>
 #include <memory>

@@ -13,9 +13,11 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "base/fault.h"
 #include "base/try.h"
@@ -26,16 +28,19 @@ namespace {
 
 constexpr uint64_t kLeastStep = 4 * kPage;
 constexpr uint64_t kMostStep = 256 * kPage;
+constexpr uint64_t kSlice = 32 * kPage;  // filled at once: whoever misses a page waits that long
+constexpr unsigned kMostFillers = 4;
 constexpr int kProbeEvery = 2000;  // milliseconds: whether the processes are there still
 constexpr int kSoon = 1;           // milliseconds, when an event is on its way
 constexpr SpaceId kWake = 0;       // no space
 
-// One space and how far it is.
+// One space and how far it is. Guarded by the pager's mutex, but for what never changes.
 struct Served {
+  SpaceId id = 0;
   Fd uffd;
-  PageMap missing;
   std::shared_ptr<PageSource> source;
   std::function<void(PagerEvent)> observer;
+  PageMap missing;
   bool filling = false;
   std::vector<uint64_t> first;  // in turn, from `next_first` on
   size_t next_first = 0;
@@ -49,24 +54,73 @@ struct Served {
   bool resident = false;
   bool broken = false;
   bool gone = false;
+  bool dropped = false;
+  unsigned inside = 0;     // threads at work on it, without the mutex
+  unsigned fillers = 0;    // of those
+  unsigned putting = 0;    // of those: who puts pages there
+  bool listening = false;  // nobody may begin to
+  uint64_t changes = 0;    // of its mappings: what was planned before is not to be done
+};
+using Handle = std::shared_ptr<Served>;
+
+// How much of it was put, from the front.
+struct Put {
+  uint64_t bytes = 0;
+  Filled what = Filled::kDone;
+  std::optional<Error> broken = {};
 };
 
+// Nothing that is to come is ever given up here: where it cannot be put, because nothing is mapped
+// there any more, an event says so. kUnmapped if the first page cannot.
+Put PutThere(int uffd, uint64_t address, std::span<const char> content) {
+  uint64_t most = content.size();  // at once: a run of pages may lie in several mappings
+  uint64_t at = 0;
+  while (at < content.size()) {
+    const uint64_t size = std::min(most, content.size() - at);
+    const Result<Placed> placed = CopyPages(uffd, address + at, content.subspan(at, size));
+    if (!placed) return {at, Filled::kDone, placed.error()};
+    at += placed->bytes;
+    if (placed->bytes > 0) continue;
+    if (placed->what == Filled::kThere) {
+      at += kPage;
+    } else if (placed->what != Filled::kUnmapped) {
+      return {at, placed->what};
+    } else if (most > kPage) {
+      most = kPage;
+    } else {
+      return {at, at == 0 ? placed->what : Filled::kDone};
+    }
+  }
+  return {at};
+}
+
+// The thread that answers who misses a page, and its fillers, who bring what nobody has asked for.
+//
+// A filler reads without the mutex, and so do both put. Events of a space are read only while no
+// filler puts anything there: what it has planned by what was true before an event is not put after
+// the event was read, for the kernel does the rest of the change then.
 class Thread : public Pager {
  public:
   Thread(Fd poll, Fd wake)
-      : poll_(std::move(poll)),
-        wake_(std::move(wake)),
-        buffer_(kMostStep, '\0'),
-        thread_([this] { Run(); }) {}
+      : poll_(std::move(poll)), wake_(std::move(wake)), thread_([this] { Run(); }) {
+    const unsigned fillers = std::clamp(std::thread::hardware_concurrency(), 1U, kMostFillers);
+    for (unsigned i = 0; i < fillers; ++i) fillers_.emplace_back([this] { FillAll(); });
+  }
 
   ~Thread() override {
-    stop_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    to_fill_.notify_all();
+    changed_.notify_all();
     Wake();
     thread_.join();
+    for (std::thread& filler : fillers_) filler.join();
   }
 
   SpaceId Serve(Space space) override {
-    auto served = std::make_unique<Served>();
+    auto served = std::make_shared<Served>();
     served->uffd = std::move(space.uffd);
     served->missing = PageMap(space.ranges);
     served->source = std::move(space.source);
@@ -75,20 +129,26 @@ class Thread : public Pager {
     served->first = std::move(space.first);
     const std::lock_guard lock(mutex_);
     const SpaceId id = Add(std::move(served));
+    to_fill_.notify_all();
     Wake();
     return id;
   }
 
   void FillUp(SpaceId space) override {
     const std::lock_guard lock(mutex_);
-    if (const auto found = spaces_.find(space); found != spaces_.end())
-      found->second->filling = true;
-    Wake();
+    const auto found = spaces_.find(space);
+    if (found == spaces_.end() || found->second->filling) return;
+    found->second->filling = true;
+    to_fill_.notify_all();
   }
 
   void Drop(SpaceId space) override {
-    const std::lock_guard lock(mutex_);
-    if (const auto found = spaces_.find(space); found != spaces_.end()) Erase(found);
+    std::unique_lock lock(mutex_);
+    const auto found = spaces_.find(space);
+    if (found == spaces_.end()) return;
+    const Handle served = found->second;
+    Erase(found);
+    changed_.wait(lock, [&] { return served->inside == 0; });
   }
 
   std::optional<PagerState> Look(SpaceId space) override {
@@ -100,14 +160,17 @@ class Thread : public Pager {
   }
 
  private:
+  using Lock = std::unique_lock<std::mutex>;
+
   void Wake() {
     const uint64_t one = 1;
     static_cast<void>(::write(wake_.get(), &one, sizeof one));
   }
 
-  // Locked.
-  SpaceId Add(std::unique_ptr<Served> served) {
+  // Locked, as all that follows where nothing else is said.
+  SpaceId Add(Handle served) {
     const SpaceId id = ++last_;
+    served->id = id;
     epoll_event interest = {};
     interest.events = EPOLLIN;
     interest.data.u64 = id;
@@ -117,12 +180,14 @@ class Thread : public Pager {
   }
 
   // Closing it is not enough while somebody holds a copy.
-  using Spaces = std::map<SpaceId, std::unique_ptr<Served>>;
+  using Spaces = std::map<SpaceId, Handle>;
   Spaces::iterator Erase(Spaces::iterator at) {
+    at->second->dropped = true;
     ::epoll_ctl(poll_.get(), EPOLL_CTL_DEL, at->second->uffd.get(), nullptr);
     return spaces_.erase(at);
   }
 
+  // Not locked.
   void Run() {
     std::array<epoll_event, 16> events;
     while (!stop_) {
@@ -130,18 +195,17 @@ class Thread : public Pager {
       std::vector<PagerEvent> told;
       std::vector<std::function<void(PagerEvent)>> observers;
       {
-        const std::lock_guard lock(mutex_);
+        Lock lock(mutex_);
         for (int i = 0; i < count; ++i) {
           if (events[static_cast<size_t>(i)].data.u64 == kWake) {
             uint64_t ignored = 0;
             static_cast<void>(::read(wake_.get(), &ignored, sizeof ignored));
           } else {
-            Listen(events[static_cast<size_t>(i)].data.u64);
+            Listen(events[static_cast<size_t>(i)].data.u64, lock);
           }
         }
-        Retry();
+        Retry(lock);
         Probe();
-        FillOne();
         Settle();
         told.swap(told_);
         observers.swap(observers_);
@@ -150,15 +214,13 @@ class Thread : public Pager {
     }
   }
 
+  // Not locked.
   int Pause() {
     const std::lock_guard lock(mutex_);
     int pause = spaces_.empty() ? -1 : kProbeEvery;
     for (const auto& [id, served] : spaces_) {
-      if (served->broken) continue;
-      if (!served->waiting.empty() || served->stalled)
+      if (!served->broken && (!served->waiting.empty() || served->stalled))
         pause = std::min(pause, kSoon);
-      else if (served->filling && !served->missing.empty())
-        pause = 0;
     }
     return pause;
   }
@@ -169,27 +231,45 @@ class Thread : public Pager {
     told_.push_back(std::move(event));
   }
 
-  void Listen(SpaceId id) {
+  void Listen(SpaceId id, Lock& lock) {
     const auto found = spaces_.find(id);
     if (found == spaces_.end()) return;
-    Served& served = *found->second;
+    const Handle served = found->second;
     // One at a time: what an event changes comes before the fault that was told behind it.
+    while (!served->dropped && !stop_) {
+      const auto missed = Hear(*served, lock);
+      if (!missed) return;
+      if (*missed == kNoPage) continue;
+      ++served->faults;
+      Answer(*served, *missed, lock);
+    }
+  }
+
+  // The next message, which may be an event: kNoPage. Else whose page is missed.
+  static constexpr uint64_t kNoPage = UINT64_MAX;
+  std::optional<uint64_t> Hear(Served& served, Lock& lock) {
+    served.listening = true;
+    changed_.wait(lock, [&] { return served.putting == 0; });
     uffd_msg message = {};
-    while (::read(served.uffd.get(), &message, sizeof message) ==
-           static_cast<ssize_t>(sizeof message)) {
+    const bool heard =
+        ::read(served.uffd.get(), &message, sizeof message) == static_cast<ssize_t>(sizeof message);
+    std::optional<uint64_t> missed;
+    if (heard) {
+      missed = kNoPage;
       switch (message.event) {
         case UFFD_EVENT_PAGEFAULT:
-          ++served.faults;
-          Answer(served, message.arg.pagefault.address & ~(kPage - 1));
+          missed = message.arg.pagefault.address & ~(kPage - 1);
           break;
         case UFFD_EVENT_FORK:
-          Fork(id, served, Fd(static_cast<int>(message.arg.fork.ufd)));
+          Fork(served, Fd(static_cast<int>(message.arg.fork.ufd)));
           break;
         case UFFD_EVENT_REMAP:
+          ++served.changes;
           served.missing.Move(message.arg.remap.from, message.arg.remap.to, message.arg.remap.len);
           break;
         case UFFD_EVENT_REMOVE:
         case UFFD_EVENT_UNMAP:
+          ++served.changes;
           served.missing.Remove(message.arg.remove.start,
                                 message.arg.remove.end - message.arg.remove.start);
           break;
@@ -197,10 +277,13 @@ class Thread : public Pager {
           break;
       }
     }
+    served.listening = false;
+    changed_.notify_all();
+    return missed;
   }
 
-  void Fork(SpaceId parent, const Served& served, Fd uffd) {
-    auto child = std::make_unique<Served>();
+  void Fork(const Served& served, Fd uffd) {
+    auto child = std::make_shared<Served>();
     ::fcntl(uffd.get(), F_SETFD, FD_CLOEXEC);
     ::fcntl(uffd.get(), F_SETFL, ::fcntl(uffd.get(), F_GETFL) | O_NONBLOCK);
     child->uffd = std::move(uffd);
@@ -211,115 +294,146 @@ class Thread : public Pager {
     child->broken = served.broken;
     Fd copy(::fcntl(child->uffd.get(), F_DUPFD_CLOEXEC, 0));
     const SpaceId id = Add(std::move(child));
-    PagerEvent event{PagerEvent::Kind::kForked, id, parent};
+    to_fill_.notify_all();
+    PagerEvent event{PagerEvent::Kind::kForked, id, served.id};
     event.copy = std::move(copy);
     Tell(served, std::move(event));
   }
 
-  // Brings the page at `address`, and those behind it while they are asked for in a row.
-  void Answer(Served& served, uint64_t address) {
+  // Brings the page at `address`, and those behind it while they are asked for in a row. Reads no
+  // event meanwhile.
+  void Answer(Served& served, uint64_t address, Lock& lock) {
     if (served.broken) return;
     if (served.touched.size() < kMostTouched) served.touched.push_back(address);
     served.step = address == served.end ? std::min(served.step * 2, kMostStep) : kLeastStep;
     Filled filled = Filled::kDone;
+    ++served.inside;
     if (const auto range = served.missing.At(address, served.step)) {
-      filled = Bring(served, *range);
+      lock.unlock();
+      if (missed_.size() < range->bytes) missed_.resize(range->bytes);
+      const std::span<char> content(missed_.data(), range->bytes);
+      const Result<> read = served.source->Read(range->offset, content);
+      const Put put = read ? PutThere(served.uffd.get(), range->address, content)
+                           : Put{0, Filled::kDone, read.error()};
+      lock.lock();
+      filled = Note(served, range->address, put);
       served.end = address + range->bytes;
     } else {
-      filled = Judge(served, ZeroPages(served.uffd.get(), address, kPage), kPage).what;
+      const Result<Placed> zeros = ZeroPages(served.uffd.get(), address, kPage);
+      filled =
+          Note(served, address, zeros ? Put{0, zeros->what} : Put{0, Filled::kDone, zeros.error()});
     }
+    --served.inside;
+    changed_.notify_all();
     if (filled == Filled::kAgain) served.waiting.push_back(address);
     // Mapped anew since, or not at all: it finds out by trying again.
     if (filled == Filled::kUnmapped) WakePages(served.uffd.get(), address, kPage);
   }
 
-  // Nothing that is to come is ever given up here: where it cannot be put, because nothing is
-  // mapped there any more, an event says so. kUnmapped if the first page cannot.
-  Filled Bring(Served& served, const PageRange& range) {
-    const std::span<char> content(buffer_.data(), range.bytes);
-    if (const auto read = served.source->Read(range.offset, content); !read) {
-      Break(served, read.error());
-      return Filled::kDone;
-    }
-    uint64_t most = range.bytes;  // at once: a run of pages may lie in several mappings
-    for (uint64_t at = 0; at < range.bytes;) {
-      const uint64_t size = std::min(most, range.bytes - at);
-      const Placed placed =
-          Judge(served, CopyPages(served.uffd.get(), range.address + at, content.subspan(at, size)),
-                size);
-      if (served.broken) break;
-      at += placed.bytes;
-      if (placed.bytes > 0) {
-        served.missing.Remove(range.address, at);
-      } else if (placed.what == Filled::kThere) {
-        at += kPage;
-        served.missing.Remove(range.address, at);
-      } else if (placed.what != Filled::kUnmapped) {
-        return placed.what;
-      } else if (most > kPage) {
-        most = kPage;
-      } else {
-        return at == 0 ? placed.what : Filled::kDone;
-      }
-    }
-    return Filled::kDone;
-  }
-
-  Placed Judge(Served& served, const Result<Placed>& fill, uint64_t wanted) {
-    if (!fill) {
-      Break(served, fill.error());
-      return {Filled::kDone, wanted};
-    }
-    if (fill->what == Filled::kGone) served.gone = true;
-    return *fill;
+  Filled Note(Served& served, uint64_t address, const Put& put) {
+    if (put.bytes > 0) served.missing.Remove(address, put.bytes);
+    if (put.what == Filled::kGone) served.gone = true;
+    if (put.broken) Break(served, *put.broken);
+    return put.what;
   }
 
   void Break(Served& served, const Error& why) {
     if (served.broken) return;
     served.broken = true;
-    PagerEvent event{PagerEvent::Kind::kBroken, IdOf(served)};
+    PagerEvent event{PagerEvent::Kind::kBroken, served.id};
     event.reason = why.ToString();
     Tell(served, std::move(event));
   }
 
-  SpaceId IdOf(const Served& served) const {
-    const auto found =
-        std::ranges::find_if(spaces_, [&](const auto& one) { return one.second.get() == &served; });
-    return found == spaces_.end() ? 0 : found->first;
-  }
-
-  void Retry() {
+  void Retry(Lock& lock) {
+    std::vector<Handle> all;
+    bool stalled = false;
     for (auto& [id, served] : spaces_) {
+      stalled |= std::exchange(served->stalled, false);
+      if (!served->waiting.empty()) all.push_back(served);
+    }
+    if (stalled) to_fill_.notify_all();
+    for (const Handle& served : all) {
       std::vector<uint64_t> waiting;
       waiting.swap(served->waiting);
-      for (const uint64_t address : waiting) Answer(*served, address);
+      for (const uint64_t address : waiting) {
+        if (!served->dropped) Answer(*served, address, lock);
+      }
     }
   }
 
-  // A piece of what nobody has asked for, of one space in turn.
-  void FillOne() {
+  // What a filler does, not locked.
+  void FillAll() {
+    std::string buffer(kSlice, '\0');
+    Lock lock(mutex_);
+    while (!stop_) {
+      if (const Handle served = NextToFill()) {
+        FillSome(*served, buffer, lock);
+      } else {
+        to_fill_.wait(lock);
+      }
+    }
+  }
+
+  // One space in turn.
+  Handle NextToFill() {
     auto at = spaces_.upper_bound(turn_);
     for (size_t i = 0; i < spaces_.size(); ++i, ++at) {
       if (at == spaces_.end()) at = spaces_.begin();
-      Served& served = *at->second;
-      if (!served.filling || served.missing.empty() || served.broken || served.gone) continue;
+      const Served& served = *at->second;
+      if (!served.filling || served.missing.empty() || served.broken || served.gone ||
+          served.stalled)
+        continue;
+      // What is left may be what others are about to bring.
+      const bool last = served.next_first == served.first.size() &&
+                        served.missing.From(served.next, kPage)->address < served.next;
+      if (last && served.fillers > 0) continue;
       turn_ = at->first;
-      const auto range = NextOf(served);
-      if (!range) return;
-      const Filled filled = Bring(served, *range);
-      GODWIT_FAULT(kFilling);
-      served.stalled = filled != Filled::kDone;
-      if (filled != Filled::kAgain) served.next = range->address + range->bytes;
-      return;
+      return at->second;
     }
+    return nullptr;
   }
 
-  static std::optional<PageRange> NextOf(Served& served) {
+  void FillSome(Served& served, std::string& buffer, Lock& lock) {
+    const PageRange range = NextOf(served);
+    const uint64_t changes = served.changes;
+    ++served.inside;
+    ++served.fillers;
+    bool goes_on = true;
+    for (uint64_t at = 0; at < range.bytes && goes_on; at += buffer.size()) {
+      const std::span<char> slice(buffer.data(), std::min(buffer.size(), range.bytes - at));
+      lock.unlock();
+      const Result<> read = served.source->Read(range.offset + at, slice);
+      lock.lock();
+      if (!read && !served.dropped) Break(served, read.error());
+      changed_.wait(lock, [&] { return !served.listening || stop_; });
+      goes_on = !served.broken && !served.dropped && served.changes == changes && !stop_;
+      if (!goes_on) break;
+      ++served.putting;
+      lock.unlock();
+      const Put put = PutThere(served.uffd.get(), range.address + at, slice);
+      GODWIT_FAULT(kFilling);
+      lock.lock();
+      --served.putting;
+      changed_.notify_all();
+      served.stalled |= Note(served, range.address + at, put) != Filled::kDone;
+      goes_on = !served.stalled && !served.broken && !served.gone;
+    }
+    --served.inside;
+    --served.fillers;
+    changed_.notify_all();
+    to_fill_.notify_all();
+    if (served.missing.empty() || served.stalled || served.broken || served.gone) Wake();
+  }
+
+  static PageRange NextOf(Served& served) {
     while (served.next_first < served.first.size()) {
       if (auto range = served.missing.At(served.first[served.next_first++], kLeastStep))
-        return range;
+        return *range;
     }
-    return served.missing.From(served.next, kMostStep);
+    const PageRange range = *served.missing.From(served.next, kMostStep);
+    served.next = range.address + range.bytes;
+    return range;
   }
 
   void Probe() {
@@ -332,7 +446,7 @@ class Thread : public Pager {
   void Settle() {
     for (auto at = spaces_.begin(); at != spaces_.end();) {
       Served& served = *at->second;
-      if (served.gone) {
+      if (served.gone && served.inside == 0) {
         Tell(served, {PagerEvent::Kind::kGone, at->first});
         at = Erase(at);
         continue;
@@ -348,15 +462,18 @@ class Thread : public Pager {
   Fd poll_;
   Fd wake_;
   std::mutex mutex_;
-  std::map<SpaceId, std::unique_ptr<Served>> spaces_;
+  std::condition_variable to_fill_;
+  std::condition_variable changed_;  // who is at work on a space, and how
+  Spaces spaces_;
   SpaceId last_ = kWake;
   SpaceId turn_ = kWake;
   std::chrono::steady_clock::time_point next_probe_ = {};
   std::vector<PagerEvent> told_;  // outside of the lock, to `observers_`
   std::vector<std::function<void(PagerEvent)>> observers_;
-  std::string buffer_;
+  std::string missed_;  // the thread's own
   std::atomic<bool> stop_ = false;
   std::thread thread_;
+  std::vector<std::thread> fillers_;
 };
 
 }  // namespace

@@ -1,22 +1,24 @@
 #pragma once
 
-// Brings the pages of processes back as they are touched: one thread of the node, for all of them.
+// Brings the pages of processes back as they are touched: one thread of the node, for all of them,
+// and a few that fill in the background what nobody has asked for yet.
 //
 // A space is the memory of one process, with anonymous pages missing: its userfaultfd (events
 // agreed on, its ranges registered, non-blocking) and a map of where the content lies. A page that
-// is touched comes first, its neighbours in growing steps with it, the rest when nothing else is to
-// be done. What is registered and in no map is a page of zeros. A space that is forked becomes two.
+// is touched comes at once, its neighbours in growing steps with it, and waits for nothing that is
+// filled: at most for a slice that is being put, so that events are read in order. What is
+// registered and in no map is a page of zeros. A space that is forked becomes two.
 //
 // THE DANGER: a missing page whose userfaultfd has lost its last holder reads as zeros. So a space
 // is served until everything is there, or until its processes are dead: only then Drop() it. And
 // whoever survives this process holds a copy of each userfaultfd until it has killed the processes
 // (Sandbox::Hold, init/protocol.h).
 //
-// Threads: any; the observer is called on the pager's own and hands on to where it belongs.
-// A call waits for at most one read of the source. A descriptor whose ranges are registered later
-// (CRIU hands it over before) is served with kNever, and filled up once they are.
-// Lifetime: the destructor lets go of all that is served. Failure: content that cannot be read is
-// told once as kBroken; who waits for the page waits on, and must be killed.
+// Threads: any; the observer is called on the pager's own and hands on to where it belongs. Only
+// Drop() waits for a read of the source, one at most. A descriptor whose ranges are registered
+// later (CRIU hands it over before) is served with kNever, and filled up once they are. Lifetime:
+// the destructor lets go of all that is served. Failure: content that cannot be read is told once
+// as kBroken; who waits for the page waits on, and must be killed.
 #include <functional>
 #include <memory>
 #include <optional>
@@ -49,7 +51,7 @@ struct PagerEvent {
 struct Space {
   enum class Fill {
     kNever,   // by faults alone, until FillUp()
-    kInOrder  // when idle: `first`, then by address
+    kInOrder  // in the background: `first`, then by address
   };
   Fd uffd;
   std::vector<PageRange> ranges;
@@ -77,9 +79,9 @@ class Pager {
   virtual ~Pager() = default;
 
   virtual SpaceId Serve(Space space) = 0;
-  // From now on the rest comes when idle, whatever was said before.
+  // From now on the rest comes in the background, whatever was said before.
   virtual void FillUp(SpaceId space) = 0;
-  // Not served any more; returns when its thread has let go. Of one that is gone: nothing.
+  // Not served any more; returns when its threads have let go. Of one that is gone: nothing.
   virtual void Drop(SpaceId space) = 0;
   virtual std::optional<PagerState> Look(SpaceId space) = 0;
 };

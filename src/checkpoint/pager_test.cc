@@ -10,13 +10,20 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <boost/asio/post.hpp>
 #include <condition_variable>
 #include <csignal>
 #include <cstring>
+#include <future>
 #include <mutex>
 #include <thread>
 
+#include "base/files.h"
+#include "base/loop.h"
+#include "checkpoint/image_pages.h"
 #include "checkpoint/uffd.h"
+#include "storage/node_key.h"
+#include "storage/test_directory.h"
 
 namespace godwit::checkpoint {
 namespace {
@@ -43,16 +50,62 @@ uint64_t At(const char* memory, uint64_t page) {
   return mark;
 }
 
-// Content in memory, of which some may be broken.
+// Content in memory, of which some may be broken, or slow to come.
 class Book : public PageSource {
  public:
   Result<> Read(uint64_t offset, std::span<char> into) override {
     if (broken) return Fail(Code::kCorrupt, "torn out");
+    {
+      std::unique_lock lock(mutex_);
+      if (into.size() >= slow_) {
+        ++waiting_;
+        changed_.notify_all();
+        changed_.wait(lock, [&] { return into.size() < slow_; });
+        --waiting_;
+      }
+    }
     std::memcpy(into.data(), content.data() + offset, into.size());
     return {};
   }
+  // From now on, who reads so many bytes or more at once waits.
+  void SlowFrom(uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    slow_ = bytes;
+    changed_.notify_all();
+  }
+  void AwaitWaiting() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_ > 0; });
+  }
   std::string content = Content();
   std::atomic<bool> broken = false;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  uint64_t slow_ = UINT64_MAX;
+  int waiting_ = 0;
+};
+
+// What a fault brings at least and a filling does not.
+constexpr uint64_t kMuch = 8 * kPage;
+
+// A word between this process and its child.
+class Stage {
+ public:
+  static void Reach(int stage) { word->store(stage); }
+  static void Await(int stage) {
+    while (word->load() < stage) ::usleep(1000);
+  }
+  static void Begin() {
+    void* const page =
+        ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    word = new (page) std::atomic<int>(0);
+  }
+  static void End() { ::munmap(word, kPage); }
+
+ private:
+  static inline std::atomic<int>* word = nullptr;
 };
 
 // A child with memory whose pages are missing. What it does with them is `act`, whose answer is its
@@ -61,6 +114,7 @@ class PagerTest : public testing::Test {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "userfaultfd needs root";
+    Stage::Begin();
     auto pager = Pager::Start();
     ASSERT_TRUE(pager.has_value());
     pager_ = *std::move(pager);
@@ -70,7 +124,9 @@ class PagerTest : public testing::Test {
       ::kill(child_, SIGKILL);
       ::waitpid(child_, nullptr, 0);
     }
+    book_->SlowFrom(UINT64_MAX);
     pager_.reset();  // before what it tells its events to
+    Stage::End();
   }
 
   void Begin(int (*act)(char* memory), Space::Fill fill = Space::Fill::kNever,
@@ -104,7 +160,7 @@ class PagerTest : public testing::Test {
     Space space;
     space.uffd = std::move(uffd);
     space.ranges = {{base, kBytes, 0}};
-    space.source = book_;
+    space.source = source_ ? source_ : book_;
     space.fill = fill;
     space.first = std::move(first);
     space.observer = [this](PagerEvent event) {
@@ -132,6 +188,7 @@ class PagerTest : public testing::Test {
   }
 
   std::shared_ptr<Book> book_ = std::make_shared<Book>();
+  std::shared_ptr<PageSource> source_;  // if it is another
   std::unique_ptr<Pager> pager_;
   char* memory_ = nullptr;
   pid_t child_ = 0;
@@ -264,6 +321,97 @@ TEST_F(PagerTest, ChangesRaceWithTheFilling) {
       },
       Space::Fill::kInOrder);
   EXPECT_EQ(End(), 0);
+}
+
+TEST_F(PagerTest, WhoMissesAPageDoesNotWaitForTheFilling) {
+  book_->SlowFrom(kMuch);
+  Begin(
+      [](char* memory) {
+        for (uint64_t page = kPages; page-- > 0;) {
+          if (At(memory, page) != Mark(page)) return 1;
+        }
+        return 0;
+      },
+      Space::Fill::kInOrder);
+  EXPECT_EQ(End(), 0);
+}
+
+TEST_F(PagerTest, NobodyWhoCallsWaitsForARead) {
+  book_->SlowFrom(0);
+  Begin([](char* memory) { return At(memory, 3) == Mark(3) ? 0 : 1; }, Space::Fill::kInOrder);
+  book_->AwaitWaiting();
+  EXPECT_EQ(pager_->Look(space_)->bytes_left, kBytes);
+  pager_->FillUp(space_);
+  Space another;
+  another.uffd = Fd(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK)));
+  another.source = book_;
+  ASSERT_TRUE(AgreeOnEvents(another.uffd.get()));
+  pager_->Drop(pager_->Serve(std::move(another)));
+  book_->SlowFrom(UINT64_MAX);
+  EXPECT_EQ(End(), 0);
+}
+
+// What was read before it was given up is not put there afterwards.
+TEST_F(PagerTest, WhatIsGivenUpWhileItIsReadStaysZero) {
+  book_->SlowFrom(kMuch);
+  Begin(
+      [](char* memory) {
+        Stage::Await(1);
+        if (::madvise(memory, 4 * kPage, MADV_DONTNEED) != 0) return 3;
+        Stage::Reach(2);
+        Stage::Await(3);
+        for (uint64_t page = 0; page < kPages; ++page) {
+          if (At(memory, page) != (page < 4 ? 0 : Mark(page))) return 1;
+        }
+        return 0;
+      },
+      Space::Fill::kInOrder);
+  book_->AwaitWaiting();
+  Stage::Reach(1);
+  Stage::Await(2);
+  book_->SlowFrom(UINT64_MAX);
+  EXPECT_TRUE(Await(PagerEvent::Kind::kResident));
+  Stage::Reach(3);
+  EXPECT_EQ(End(), 0);
+}
+
+// A restore keeps a thread of the pool until its processes run, and they run when their pages are
+// there. So nothing that the pager reads may need the pool.
+TEST_F(PagerTest, AnImageThatNobodyHasOpenedComesWhileThePoolWaitsForIt) {
+  const storage::TestDirectory home;
+  SystemEntropy entropy;
+  const auto blobs = *storage::Blobs::Open(
+      home.path(), *storage::LoadNodeKey(*DiskFiles(), home.path(), entropy), entropy);
+  const std::string content = Content();
+  const std::string_view halves[] = {std::string_view(content).substr(0, kBytes / 2),
+                                     std::string_view(content).substr(kBytes / 2)};
+  std::vector<PageOwner> owners;
+  std::vector<PageRun> runs;
+  for (const std::string_view half : halves) {
+    storage::Tail none;
+    owners.push_back({*blobs->PutUnique(std::span(&half, 1), none,
+                                        {.durability = Durability::kCached,
+                                         .chunk_bytes = storage::kLeastBlobChunk}),
+                      "", 0, kPages / 2});
+    runs.push_back({static_cast<uint8_t>(runs.size()), 0, kPages / 2});
+  }
+  source_ = *OpenLatePages(*blobs, owners, runs);
+  Begin([](char* memory) {
+    for (uint64_t page = kPages; page-- > 0;) {
+      if (At(memory, page) != Mark(page)) return 1;
+    }
+    return 0;
+  });
+  Pool pool(1);
+  std::promise<int> status;
+  boost::asio::post(pool, [&] { status.set_value(End()); });
+  auto ended = status.get_future();
+  while (ended.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) {
+    pager_->FillUp(space_);  // as the loop does meanwhile
+    pager_->Look(space_);
+  }
+  EXPECT_EQ(ended.get(), 0);
+  pool.join();
 }
 
 TEST_F(PagerTest, AnEndInTheMiddleIsSeen) {

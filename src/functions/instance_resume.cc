@@ -145,10 +145,6 @@ class Resumption {
     const Result<int> outside = co_await self_.sandbox_->Find(facts_.pid, facts_.highest_pid + 1);
     self_.process_ = {facts_.pid, outside.value_or(0)};
     if (!outside) self_.alive_ = false;
-    if (image_.late) {
-      static_cast<void>(
-          self_.gate_.Spawn(BringTheRest(&self_, std::move(image_.open_all), self_.image_)));
-    }
   }
 
   bool committed = false;
@@ -278,7 +274,10 @@ class Resumption {
         return checkpoint::WriteTimeouts(facts_.timeouts, work_.InstanceClock(self_.clock_offset_),
                                          outside);
       };
-      hooks.running = [&] { runs_since = work_.clock.Steady(); };
+      hooks.running = [&] {
+        runs_since = work_.clock.Steady();
+        if (memory != nullptr) memory->ItRuns();
+      };
       GODWIT_TRY(
           const int pid,
           checkpoint::Restore(
@@ -290,18 +289,6 @@ class Resumption {
       if (const auto limited = self_.sandbox_->cgroup().SetMemoryLimit(limit); !limited)
         self_.log_line_.Warning("{}", limited.error().ToString());
       return {};
-    });
-  }
-
-  // It comes as it is wanted, then in order; what is small is opened side by side with that. The
-  // image is held meanwhile, for the names of its blobs are needed.
-  static asio::awaitable<void> BringTheRest(Instance* self, std::function<void()> open_all,
-                                            ImageShelf::Held) {
-    if (self->memory_) self->memory_->FillUp();
-    if (!open_all) co_return;
-    co_await Offload(self->workplace_.pool, [&] {
-      open_all();
-      return 0;
     });
   }
 

@@ -81,6 +81,12 @@ asio::awaitable<Result<>> PagedMemory::Begin(checkpoint::Space space, Fd copy) {
 
 Result<> PagedMemory::AwaitHeld() { return held_.valid() ? held_.get() : Result<>{}; }
 
+void PagedMemory::ItRuns() {
+  asio::post(work_.executor, [self = self_] {
+    if (*self != nullptr) (*self)->FillUp();
+  });
+}
+
 asio::awaitable<Result<PagedMemory::Done>> PagedMemory::Spill(std::vector<int> pids,
                                                               Nanos clock_offset) {
   if (work_.pager == nullptr) co_return Fail(Code::kUnsupported, "this node has no pager");

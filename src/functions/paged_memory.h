@@ -43,11 +43,13 @@ class PagedMemory {
   // Puts the memory of `pids` away; it must be whole().
   boost::asio::awaitable<Result<Done>> Spill(std::vector<int> pids, Nanos clock_offset);
   // On the pool, while CRIU restores a process: serves its userfaultfd. What is missing comes as it
-  // is touched; the rest from FillUp() on. The process must not run before AwaitHeld().
+  // is touched; the rest from ItRuns() on. The process must not run before AwaitHeld().
   Result<> Serve(Fd uffd, const checkpoint::FetchedImage& image);
   // On the pool: that who survives this process holds what Serve() was given.
   Result<> AwaitHeld();
-  // From now on the rest comes back when idle.
+  // On the pool: FillUp().
+  void ItRuns();
+  // From now on the rest comes back by itself.
   void FillUp();
   // The same, and waits until it is there. kCorrupt if it cannot be.
   boost::asio::awaitable<Result<>> MakeWhole();

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <thread>
 
@@ -186,12 +187,31 @@ Result<BlobId> Blobs::PutUnique(std::span<const std::string_view> parts, Tail& t
   return id;
 }
 
-Result<> Blobs::Sync(const BlobId& id) {
-  const int fd = ::open(parts_->PathOf(id).c_str(), O_RDONLY | O_CLOEXEC);
-  const Fd owned(fd);
-  if (fd < 0 || ::fsync(fd) != 0) {
-    return parts_->Explain(FailErrno(errno, "it does not sync").error(), "sync", id);
+namespace {
+
+// Slice by slice: who syncs a few bytes of the same disk meanwhile waits for a slice, not for all.
+Result<> WriteBack(int fd) {
+  constexpr off_t kSlice = off_t{32} << 20;
+  struct stat st = {};
+  if (::fstat(fd, &st) != 0) return FailErrno(errno, "cannot look at it");
+  for (off_t at = 0; at < st.st_size; at += kSlice) {
+    // Told here, an error is not told by fsync again.
+    if (::sync_file_range(fd, at, kSlice,
+                          SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                              SYNC_FILE_RANGE_WAIT_AFTER) != 0 &&
+        errno != ENOSYS && errno != EINVAL)
+      return FailErrno(errno, "it does not sync");
   }
+  if (::fsync(fd) != 0) return FailErrno(errno, "it does not sync");
+  return {};
+}
+
+}  // namespace
+
+Result<> Blobs::Sync(const BlobId& id) {
+  const Fd file(::open(parts_->PathOf(id).c_str(), O_RDONLY | O_CLOEXEC));
+  const Result<> synced = file ? WriteBack(file.get()) : FailErrno(errno, "it does not sync");
+  if (!synced) return parts_->Explain(synced.error(), "sync", id);
   return parts_->SyncNames(id);
 }
 
@@ -275,7 +295,7 @@ Result<> Blobs::Stream(const BlobId& id, const std::function<Result<>(std::strin
 
 namespace {
 
-// Keeps the chunks that it read last, for who reads on where they end.
+// Keeps the chunks that it read a part of last, for who reads on where they end.
 class ChunkReader final : public BlobReader {
  public:
   using Explain = std::function<Result<>(const Error&)>;
@@ -292,13 +312,10 @@ class ChunkReader final : public BlobReader {
       const uint64_t chunk = offset / chunk_bytes;
       const uint64_t skipped = offset % chunk_bytes;
       const size_t part = std::min<uint64_t>(into.size(), file_.header().PlainOf(chunk) - skipped);
-      if (part == file_.header().PlainOf(chunk)) {
-        if (auto read = ReadInto(chunk, into.first(part)); !read) return explain_(read.error());
-      } else {
-        const auto plain = Chunk(chunk);
-        if (!plain) return explain_(plain.error());
-        std::ranges::copy(plain->substr(skipped, part), into.begin());
-      }
+      const bool whole = part == file_.header().PlainOf(chunk);
+      auto read =
+          whole ? ReadInto(chunk, into.first(part)) : ReadPart(chunk, skipped, into.first(part));
+      if (!read) return explain_(read.error());
       offset += part;
       into = into.subspan(part);
     }
@@ -307,7 +324,7 @@ class ChunkReader final : public BlobReader {
 
  private:
   struct Kept {
-    uint64_t chunk;
+    uint64_t chunk = UINT64_MAX;
     std::string plain;
   };
   static constexpr size_t kKept = 4;
@@ -316,26 +333,38 @@ class ChunkReader final : public BlobReader {
     return file_.ReadChunk(chunk, *Benches::Lent(benches_), into);
   }
 
-  Result<std::string_view> Chunk(uint64_t chunk) {
-    const auto found = std::ranges::find(kept_, chunk, &Kept::chunk);
-    if (found != kept_.end()) {
-      std::rotate(kept_.begin(), found, found + 1);
-      return std::string_view(kept_.front().plain);
+  // Two who want the same chunk at the same moment both open it: neither waits for the other.
+  Result<> ReadPart(uint64_t chunk, uint64_t skipped, std::span<char> into) {
+    Kept mine;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = std::ranges::find(kept_, chunk, &Kept::chunk);
+      if (found != kept_.end()) {
+        std::rotate(kept_.begin(), found, found + 1);
+        std::copy_n(kept_.front().plain.begin() + static_cast<ptrdiff_t>(skipped), into.size(),
+                    into.begin());
+        return {};
+      }
+      if (kept_.size() == kKept) {
+        mine = std::move(kept_.back());
+        kept_.pop_back();
+      }
     }
-    if (kept_.size() < kKept) kept_.emplace_back();
-    std::rotate(kept_.begin(), kept_.end() - 1, kept_.end());
-    Kept& kept = kept_.front();
-    kept.chunk = UINT64_MAX;
-    kept.plain.resize(file_.header().PlainOf(chunk));
-    GODWIT_TRY(ReadInto(chunk, kept.plain));
-    kept.chunk = chunk;
-    return std::string_view(kept.plain);
+    mine.chunk = chunk;
+    mine.plain.resize(file_.header().PlainOf(chunk));
+    GODWIT_TRY(ReadInto(chunk, mine.plain));
+    std::copy_n(mine.plain.begin() + static_cast<ptrdiff_t>(skipped), into.size(), into.begin());
+    const std::lock_guard lock(mutex_);
+    if (kept_.size() == kKept) kept_.pop_back();
+    kept_.push_front(std::move(mine));
+    return {};
   }
 
   BlobFile file_;
   Benches& benches_;
   Explain explain_;
-  std::vector<Kept> kept_;  // the newest first
+  std::mutex mutex_;
+  std::deque<Kept> kept_;  // the newest first; guarded by mutex_
 };
 
 }  // namespace

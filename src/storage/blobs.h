@@ -56,7 +56,7 @@ struct BlobRange {
 
 // Reads here and there in one blob, which may be removed meanwhile.
 //
-// Threads: one at a time. Lifetime: within that of its Blobs. Failure: kCorrupt, kTooLarge beyond
+// Threads: any, at once. Lifetime: within that of its Blobs. Failure: kCorrupt, kTooLarge beyond
 // the end; each names the blob.
 class BlobReader {
  public:
