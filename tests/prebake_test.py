@@ -4,6 +4,9 @@ docs/prebake.md tells what they are. Whoever is a clone says so itself: the func
 AWS_LAMBDA_INITIALIZATION_TYPE, and a mark that they made at their start.
 """
 import json
+import os
+import pathlib
+import signal
 import unittest
 
 import harness
@@ -30,6 +33,16 @@ def together(node, function, count):
     """The answers of calls that run side by side, each in an instance of its own."""
     calls = [node.later("invoke", function, json.dumps({"seconds": SOON})) for _ in range(count)]
     return [json.loads(call.result().out) for call in calls]
+
+
+def is_held(pid):
+    """Whether it is one that CRIU has not let run yet."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    name, rest = stat.split("(", 1)[1].rsplit(")", 1)
+    return name == "python3" and rest.split()[0] == "t"
 
 
 def images(node):
@@ -228,6 +241,35 @@ class Faults(unittest.TestCase):
         # Walls may stand ready for the next clone.
         eventually(lambda: len(list((node.data / "instances").iterdir())) <= len(node.ps()) + 1,
                    what="the baker's end")
+
+    def next_one(self, node):
+        """The clone that stands ready and is not listed: its id and its process."""
+        seen = []
+
+        def look():  # twice the same, for the node has to hear of it, too
+            known = [row["instance"] for row in node.ps()]
+            for folder in (node.data / "instances").iterdir():
+                pids = [] if folder.name in known else node.cgroup_pids(folder.name)
+                seen.extend((folder.name, pid) for pid in set(pids) if is_held(pid))
+            return seen[-1] if len(set(seen[-3:])) == 1 and len(seen) >= 3 else None
+        return eventually(look, what="the next clone")
+
+    def test_the_next_one_stands_ready(self):
+        node = self.node_with_template()
+        instance, _ = self.next_one(node)
+        harness.say(f"it holds {node.cgroup_memory(instance)} bytes")
+        self.assertNotIn("after the restore", node.ok("logs", "f"), "it has run already")
+        answer = node.invoke("f")
+        self.assertEqual((answer["init"], answer["hooks"]), ("snap-start", ["before", "after"]))
+        self.assertEqual(answer["host"], instance)
+        self.assertEqual(answer["log_stream"], [instance, instance])
+
+    def test_the_next_one_is_killed(self):
+        node = self.node_with_template()
+        _, pid = self.next_one(node)
+        os.kill(pid, signal.SIGKILL)
+        self.assertEqual(node.invoke("f")["init"], "on-demand")
+        self.assertIn("none: ", template_of(node, "f"))
 
     def test_a_restart_keeps_it(self):
         node = self.node_with_template()

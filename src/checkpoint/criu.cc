@@ -111,6 +111,10 @@ Result<> Answer(const Fd& channel, bool success) {
   return Send(channel, request);
 }
 
+std::unexpected<Error> CannotBringBack(const RestoreRequest& restore) {
+  return Fail(Code::kCorrupt, "CRIU cannot bring it back: {}", ReasonIn(restore.images_outside));
+}
+
 }  // namespace
 
 Result<> Greet(const Worker& worker) {
@@ -146,8 +150,7 @@ Result<> Dump(const Worker& worker, const DumpRequest& dump, const DumpHooks& ho
   }
 }
 
-Result<int> Restore(const Worker& worker, const RestoreRequest& restore,
-                    const RestoreHooks& hooks) {
+Result<> BringUp(const Worker& worker, const RestoreRequest& restore, const RestoreHooks& hooks) {
   rpc::Request request;
   request.set_type(kRestore);
   *request.mutable_opts() = CommonOptions(restore.images);
@@ -162,15 +165,27 @@ Result<int> Restore(const Worker& worker, const RestoreRequest& restore,
   while (true) {
     GODWIT_TRY(const rpc::Response response, Receive(worker, late ? &*late : nullptr));
     if (response.type() == kNotify) {
-      const std::string& script = response.notify().script();
-      if (script == "pre-resume" && prepared && hooks.before_run) prepared = hooks.before_run();
-      if (script == "post-resume" && hooks.running) hooks.running();
+      if (response.notify().script() == "pre-resume" && prepared) return {};
       GODWIT_TRY(Answer(worker.channel, prepared.has_value()));
       continue;
     }
-    if (!prepared) return std::unexpected(std::move(prepared).error());
+    return prepared ? CannotBringBack(restore) : prepared;
+  }
+}
+
+Result<int> LetRun(const Worker& worker, const RestoreRequest& restore, const RestoreHooks& hooks) {
+  const Result<> may = hooks.before_run ? hooks.before_run() : Result<>{};
+  GODWIT_TRY(Answer(worker.channel, may.has_value()));
+  while (true) {
+    GODWIT_TRY(const rpc::Response response, Receive(worker));
+    if (response.type() == kNotify) {
+      if (response.notify().script() == "post-resume" && hooks.running) hooks.running();
+      GODWIT_TRY(Answer(worker.channel, may.has_value()));
+      continue;
+    }
+    GODWIT_TRY(may);
     if (response.success()) return response.restore().pid();
-    return Fail(Code::kCorrupt, "CRIU cannot bring it back: {}", ReasonIn(restore.images_outside));
+    return CannotBringBack(restore);
   }
 }
 

@@ -3,7 +3,7 @@
 // CRIU, driven through its RPC: one `criu swrk` process a dump or restore, started inside the
 // sandbox by the caller.
 //
-// Both calls block for milliseconds: run them on the pool. Source: criu.org/RPC, CRIU 4.1 and
+// All calls block for milliseconds: run them on the pool. Source: criu.org/RPC, CRIU 4.1 and
 // later. Failure: the first line that CRIU logged as an error, kUnsupported where it says that it
 // cannot carry something, kTimeout where it says nothing for minutes. After a failed dump the
 // processes run on as before; after a failed restore none of them exists.
@@ -63,7 +63,10 @@ struct RestoreHooks {
   std::function<void()> running;
 };
 
-// The root's pid, inside.
-Result<int> Restore(const Worker& worker, const RestoreRequest& request, const RestoreHooks& hooks);
+// A restore, as far as `before_run`. The worker, and what it has made, may stand so for as long as
+// one likes.
+Result<> BringUp(const Worker& worker, const RestoreRequest& request, const RestoreHooks& hooks);
+// The rest of it: the root's pid, inside.
+Result<int> LetRun(const Worker& worker, const RestoreRequest& request, const RestoreHooks& hooks);
 
 }  // namespace godwit::checkpoint

@@ -24,6 +24,8 @@ class File : public PageSource {
     return {};
   }
 
+  uint64_t Step() const override { return 16 * kPage; }
+
  private:
   Fd file_;
 };

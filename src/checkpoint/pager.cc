@@ -305,7 +305,8 @@ class Thread : public Pager {
   void Answer(Served& served, uint64_t address, Lock& lock) {
     if (served.broken) return;
     if (served.touched.size() < kMostTouched) served.touched.push_back(address);
-    served.step = address == served.end ? std::min(served.step * 2, kMostStep) : kLeastStep;
+    served.step =
+        address == served.end ? std::min(served.step * 2, kMostStep) : served.source->Step();
     Filled filled = Filled::kDone;
     ++served.inside;
     if (const auto range = served.missing.At(address, served.step)) {

@@ -333,11 +333,15 @@ asio::awaitable<void> Bakery::Remove(std::shared_ptr<const Template> source,
   image->Drop();
 }
 
+Result<> Bakery::Check(const Template& source) const {
+  if (source.depends == Dependencies(source.facts.function->spec, work_.settings)) return {};
+  return Fail(Code::kStale, "programs or libraries of this machine have changed");
+}
+
 Result<checkpoint::FetchedImage> Bakery::Place(const Template& source,
                                                const checkpoint::ImagePlaces& places, uint32_t uid,
                                                bool late) {
-  if (source.depends != Dependencies(source.facts.function->spec, work_.settings))
-    return Fail(Code::kStale, "programs or libraries of this machine have changed");
+  GODWIT_TRY(Check(source));
   GODWIT_TRY(auto placed, cache_.Place(source, places, uid, late));
   GODWIT_FAULT(kClonePlaced);
   return placed;

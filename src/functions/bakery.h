@@ -35,8 +35,8 @@ class Bakery final : public Owner {
 
   // `calm`: nothing else is to be done on the node, and the function may have one more instance.
   using Calm = std::function<bool(const Function&)>;
-  // Puts walls up for the next clone of a function, or takes them down. For the functions that were
-  // started last, kSpares of them, and kKeepSpare long.
+  // Has the next clone of a function stand ready, up to its first instruction, or not any more. For
+  // the functions that were started last, kSpares of them, and kKeepSpare long.
   using Spare = std::function<void(const std::string& function, bool wanted)>;
   static constexpr size_t kSpares = 4;
   static constexpr Nanos kKeepSpare = std::chrono::minutes(10);
@@ -72,6 +72,8 @@ class Bakery final : public Owner {
 
   // Ten times a second.
   void Tick();
+  // On the pool: kStale if what it was made with has changed.
+  Result<> Check(const Template& source) const;
   // On the pool: a clone's files, if what they were made with is still here.
   Result<checkpoint::FetchedImage> Place(const Template& source,
                                          const checkpoint::ImagePlaces& places, uint32_t uid,

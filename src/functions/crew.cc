@@ -220,6 +220,7 @@ void Crew::HasEnded(Instance& instance) {
 
 asio::awaitable<void> Crew::Bury(Instance* instance) {
   co_await instance->Close();
+  if (spare_.get() == instance) spare_.reset();
   std::erase_if(instances_, [&](const auto& one) { return one.get() == instance; });
   Pump();
 }

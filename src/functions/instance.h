@@ -38,6 +38,7 @@
 namespace godwit::functions {
 
 class Instance;
+class Resumption;
 
 // A call on its way: what is asked, and who is told what came of it, exactly once.
 struct PendingCall {
@@ -93,7 +94,8 @@ class Instance final : public RuntimeCalls {
   const std::optional<FailedStart>& failed_start() const { return failed_start_; }
   // The template that it is a clone of, as long as it has not asked for a call.
   const Template* unborn_clone_of() const { return beginning_.clone_of.get(); }
-  // Of a clone that is not wanted yet: puts its walls up. Start() follows, or Stop().
+  // Of a clone that is not wanted yet: puts its walls up, and in them everything before its first
+  // instruction. Start() follows, or Stop().
   void BuildAhead();
   bool started() const { return started_; }
   bool built_ahead() const { return built_ahead_ && sandbox_ && !moving_; }
@@ -219,7 +221,10 @@ class Instance final : public RuntimeCalls {
   boost::asio::awaitable<void> GoWhereItBelongs(State seen, std::string reason);
   boost::asio::awaitable<void> RunStart();
   boost::asio::awaitable<void> RunClone();
+  void KeepTemplate(Nanos clock_offset);
+  void NotCloned(const Error& why);
   boost::asio::awaitable<Result<>> BringCloneIn();
+  boost::asio::awaitable<Result<>> BringCloneUp();
   boost::asio::awaitable<Result<>> BuildWalls(Nanos clock_offset);
   // instance_container.cc
   boost::asio::awaitable<Result<>> BuildContainer();
@@ -307,6 +312,7 @@ class Instance final : public RuntimeCalls {
   bool asks_for_restore_ = false;
   std::shared_ptr<const Template> teaches_;  // it was cloned of, and has not had its first call
   bool built_ahead_ = false;                 // its walls stood before it was started
+  std::shared_ptr<Resumption> ahead_;        // what stands in them
   bool started_ = false;
   int operations_ = 0;    // moves under way, to their last tidying
   bool tidying_ = false;  // removes the staged files of a resume

@@ -15,8 +15,7 @@ namespace asio = boost::asio;
 // As a start, but what runs is restored. READY or STOPPED follows by itself.
 asio::awaitable<void> Instance::RunClone() {
   const std::shared_ptr<const Template> source = beginning_.clone_of;
-  kept_ = source->AsKept(id_, uid_, shared_function_);
-  kept_->facts.clock_offset = clock_offset_ = ClockOffset(source->facts, workplace_);
+  if (!ahead_) KeepTemplate(ClockOffset(source->facts, workplace_));
   Result<> here = co_await BringCloneIn();
   kept_.reset();  // it has no image of its own
   GODWIT_FAULT(kCloneRestored);
@@ -31,21 +30,36 @@ asio::awaitable<void> Instance::RunClone() {
     co_return;
   }
   alive_ = false;
-  const std::string reason = "could not be cloned: " + here.error().ToString();
-  workplace_.bakery->Spoiled(*source, reason);  // before another one is started of it
-  Stop(reason, std::move(here).error());
+  NotCloned(here.error());
 }
 
 void Instance::BuildAhead() {
   moving_ = true;
   static_cast<void>(gate_.Spawn([](Instance* self) -> asio::awaitable<void> {
     const InstanceFacts& facts = self->beginning_.clone_of->facts;
-    const Result<> built = co_await self->BuildWalls(ClockOffset(facts, self->workplace_));
+    const Nanos clock_offset = ClockOffset(facts, self->workplace_);
+    Result<> built = co_await self->BuildWalls(clock_offset);
+    if (built && !self->ending_) {
+      self->KeepTemplate(clock_offset);
+      built = co_await self->BringCloneUp();
+      if (!built) self->NotCloned(built.error());
+    }
     self->built_ahead_ = built.has_value();
-    if (built) co_await self->criu_.Prepare(*self->sandbox_, FirstDriverPid(facts));
     self->moving_ = false;
     self->Rescheduled();
   }(this)));
+}
+
+void Instance::KeepTemplate(Nanos clock_offset) {
+  kept_ = beginning_.clone_of->AsKept(id_, uid_, shared_function_);
+  kept_->facts.clock_offset = clock_offset_ = clock_offset;
+}
+
+// Its template is dropped before another one is started of it.
+void Instance::NotCloned(const Error& why) {
+  const std::string reason = "could not be cloned: " + why.ToString();
+  workplace_.bakery->Spoiled(*beginning_.clone_of, reason);
+  Stop(reason, why);
 }
 
 asio::awaitable<Result<std::string>> Instance::AwaitRestore() {

@@ -43,7 +43,8 @@ constexpr Nanos kLook = 10ms;
 constexpr Nanos kLeastResumeCost = 40ms;
 constexpr Nanos kFirstRetry = 1s;  // after a resume that failed
 constexpr Nanos kLastRetry = 5min;
-constexpr Nanos kMostEarly = 30s;  // that the wake index brings one back
+constexpr Nanos kFirstSteps = 25ms;  // of a clone: most first calls are over
+constexpr Nanos kMostEarly = 30s;    // that the wake index brings one back
 constexpr Nanos kLeastWallsCost = 10ms;
 constexpr uint64_t kWorthKeeping = 128 << 10;  // bytes of an image, for the next one to refer to
 
@@ -133,6 +134,16 @@ class Resumption {
     auto [journalled, restored] = co_await (Journal(word) && RunCriu(heard));
     committed = journalled.has_value();
     co_return restored;
+  }
+
+  // Of a clone, ahead of its start: as Restore(), but that it has not run yet. Only if its memory
+  // comes late, for otherwise it would hold all of it; then nothing more is done.
+  asio::awaitable<Result<>> BringUp() {
+    if (!image_.late) co_return Result<>{};
+    co_return co_await Offload(work_.pool, [this, memory = &self_.Paged()]() -> Result<> {
+      GODWIT_TRY(RestoreUp(memory));
+      return memory->AwaitHeld();
+    });
   }
 
   // It runs already, and may have ended by now: nothing leads back to disk from here, for what it
@@ -260,12 +271,17 @@ class Resumption {
 
   asio::awaitable<Result<>> RunCriu(std::future<Result<>>& journalled) {
     PagedMemory* const memory = image_.late ? &self_.Paged() : nullptr;
+    // A clone whose working set nobody knows is not to wait for a page until others are there.
+    const bool unknown =
+        memory != nullptr && self_.beginning_.clone_of && memory->working_set().empty();
+    const Nanos alone = unknown ? kFirstSteps : Nanos(0);
     co_return co_await Offload(work_.pool, [&, memory]() -> Result<> {
-      GODWIT_TRY(checkpoint::MendTimers(
-          self_.Staging(), work_.InstanceClock(self_.clock_offset_) - facts_.timers_read));
+      if (!up_) {
+        GODWIT_TRY(RestoreUp(memory));
+      } else {
+        GODWIT_TRY(work_.bakery->Check(*self_.beginning_.clone_of));
+      }
       checkpoint::RestoreHooks hooks;
-      hooks.preparing = [&] { return PutTheRest(); };
-      hooks.missing = [&](Fd uffd) { return memory->Serve(std::move(uffd), image_); };
       hooks.before_run = [&]() -> Result<> {
         if (memory != nullptr) GODWIT_TRY(memory->AwaitHeld());
         GODWIT_TRY(journalled.get());
@@ -276,12 +292,9 @@ class Resumption {
       };
       hooks.running = [&] {
         runs_since = work_.clock.Steady();
-        if (memory != nullptr) memory->ItRuns();
+        if (memory != nullptr) memory->ItRuns(alone);
       };
-      GODWIT_TRY(
-          const int pid,
-          checkpoint::Restore(
-              worker_, {sandbox::kImagesPath, self_.Staging(), image_.late.has_value()}, hooks));
+      GODWIT_TRY(const int pid, checkpoint::LetRun(worker_, Request(), hooks));
       if (pid != facts_.pid)
         return godwit::Fail(Code::kInternal, "process {} came back as {}", facts_.pid, pid);
       GODWIT_FAULT(kRestored);
@@ -290,6 +303,22 @@ class Resumption {
         self_.log_line_.Warning("{}", limited.error().ToString());
       return {};
     });
+  }
+
+  checkpoint::RestoreRequest Request() const {
+    return {sandbox::kImagesPath, self_.Staging(), image_.late.has_value()};
+  }
+
+  // On the pool.
+  Result<> RestoreUp(PagedMemory* memory) {
+    GODWIT_TRY(checkpoint::MendTimers(
+        self_.Staging(), work_.InstanceClock(self_.clock_offset_) - facts_.timers_read));
+    checkpoint::RestoreHooks hooks;
+    hooks.preparing = [&] { return PutTheRest(); };
+    hooks.missing = [&](Fd uffd) { return memory->Serve(std::move(uffd), image_); };
+    GODWIT_TRY(checkpoint::BringUp(worker_, Request(), hooks));
+    up_ = true;
+    return {};
   }
 
   asio::awaitable<Result<Fd>> Rebuild(const SavedSession& session) {
@@ -304,6 +333,7 @@ class Resumption {
   checkpoint::Worker worker_;
   checkpoint::FetchedImage image_;
   std::vector<Fd> sockets_;
+  bool up_ = false;  // it is there, and has not run
 };
 
 asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
@@ -383,13 +413,23 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
 }
 
 asio::awaitable<Result<>> Instance::BringCloneIn() {
-  Resumption resumption(*this);
-  GODWIT_CO_TRY(co_await resumption.Walls());
-  GODWIT_CO_TRY(co_await resumption.Prepare());
+  const auto ahead = std::exchange(ahead_, nullptr);
+  const auto resumption = ahead ? ahead : std::make_shared<Resumption>(*this);
+  GODWIT_CO_TRY(co_await resumption->Walls());
+  if (!ahead) GODWIT_CO_TRY(co_await resumption->Prepare());
   alive_ = true;
   process_.inside = kept_->facts.pid;
-  GODWIT_CO_TRY(co_await resumption.Restore());
-  co_await resumption.Adopt();
+  GODWIT_CO_TRY(co_await resumption->Restore());
+  co_await resumption->Adopt();
+  co_return Result<>{};
+}
+
+// All of the above that may be done before anybody calls.
+asio::awaitable<Result<>> Instance::BringCloneUp() {
+  const auto resumption = std::make_shared<Resumption>(*this);
+  GODWIT_CO_TRY(co_await resumption->Prepare());
+  GODWIT_CO_TRY(co_await resumption->BringUp());
+  ahead_ = resumption;
   co_return Result<>{};
 }
 

@@ -81,9 +81,14 @@ asio::awaitable<Result<>> PagedMemory::Begin(checkpoint::Space space, Fd copy) {
 
 Result<> PagedMemory::AwaitHeld() { return held_.valid() ? held_.get() : Result<>{}; }
 
-void PagedMemory::ItRuns() {
-  asio::post(work_.executor, [self = self_] {
-    if (*self != nullptr) (*self)->FillUp();
+void PagedMemory::ItRuns(Nanos later) {
+  asio::post(work_.executor, [self = self_, later, executor = work_.executor] {
+    if (*self == nullptr) return;
+    if (later == Nanos(0)) return (*self)->FillUp();
+    const auto timer = std::make_shared<asio::steady_timer>(executor, later);
+    timer->async_wait([self, timer](const boost::system::error_code&) {
+      if (*self != nullptr) (*self)->FillUp();
+    });
   });
 }
 

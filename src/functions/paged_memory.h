@@ -47,8 +47,8 @@ class PagedMemory {
   Result<> Serve(Fd uffd, const checkpoint::FetchedImage& image);
   // On the pool: that who survives this process holds what Serve() was given.
   Result<> AwaitHeld();
-  // On the pool: FillUp().
-  void ItRuns();
+  // On the pool: FillUp(), that much later.
+  void ItRuns(Nanos later);
   // From now on the rest comes back by itself.
   void FillUp();
   // The same, and waits until it is there. kCorrupt if it cannot be.
