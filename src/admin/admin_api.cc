@@ -108,6 +108,7 @@ const std::vector<AdminApi::Route>& AdminApi::Routes() {
       {"GET", {"godwit", "v1", "node"}, &AdminApi::Node},
       {"GET", {"godwit", "v1", "instances"}, &AdminApi::Instances},
       {"GET", {"godwit", "v1", "instances", "*"}, &AdminApi::Instance},
+      {"GET", {"godwit", "v1", "copies"}, &AdminApi::Copies},
       {"POST", {"godwit", "v1", "instances", "*", "suspend"}, &AdminApi::Suspend},
       {"POST", {"godwit", "v1", "instances", "*", "resume"}, &AdminApi::Resume},
       {"POST", {"godwit", "v1", "instances", "*", "migrate"}, &AdminApi::Migrate},
@@ -255,6 +256,18 @@ AdminApi::Answer AdminApi::Migrate(std::string text, const http::Request& reques
   json::object report = ToJson(journey);
   report["instance"] = id.text;
   co_return Ok(report);
+}
+
+AdminApi::Answer AdminApi::Copies(std::string, const http::Request&) {
+  json::array all;
+  for (const auto& copy : platform_.Copies()) {
+    all.push_back(json::object{{"instance", copy.id.text},
+                               {"function", copy.function},
+                               {"node", copy.owner},
+                               {"request_id", copy.call},
+                               {"image_bytes", copy.image_bytes}});
+  }
+  co_return Ok(all);
 }
 
 AdminApi::Answer AdminApi::SiteInstances() {

@@ -7,6 +7,7 @@
 //   GET  /instances                       an array, as `godwit ps --json` prints it
 //   GET  /instances?of=site               those of all nodes of the site: "node" says whose,
 //                                         "error" who could not be asked
+//   GET  /copies                          of instances of other nodes that are kept here
 //   GET  /instances/ID                    one, with the history of its states
 //   POST /instances/ID/suspend, /resume   what the move took and freed
 //   POST /instances/ID/migrate            {"to":NODE,"mode":"auto"}: how it went
@@ -72,6 +73,7 @@ class AdminApi {
   Answer Resume(std::string id, const http::Request&);
   Answer Migrate(std::string id, const http::Request& request);
   Answer SiteInstances();
+  Answer Copies(std::string, const http::Request&);
   Answer Invocation(std::string id, const http::Request&);
   Answer InvocationResult(std::string id, const http::Request&);
   Answer Callback(std::string id, const http::Request& request);

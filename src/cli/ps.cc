@@ -61,8 +61,33 @@ Result<> Why(const std::string& id, Shell& shell) {
   return {};
 }
 
+Result<> Copies(Shell& shell) {
+  GODWIT_TRY(const auto value, shell.node.Get("/godwit/v1/copies"));
+  if (shell.out.json() || !value.is_array()) {
+    shell.out.Show(value);
+    return {};
+  }
+  Table table{{"INSTANCE", "FUNCTION", "OF NODE", "IMAGE", "REQUEST"}, {}};
+  for (const auto& one : value.get_array()) {
+    const auto* copy = one.if_object();
+    if (copy == nullptr) continue;
+    table.rows.push_back({{Str(*copy, "instance")},
+                          {Str(*copy, "function")},
+                          {Str(*copy, "node")},
+                          {HumanBytes(Num(*copy, "image_bytes")), Colour::kNone, true},
+                          {Str(*copy, "request_id")}});
+  }
+  if (table.rows.empty()) {
+    shell.out.Progress("no copies (a site keeps one of each call that is put away)");
+    return {};
+  }
+  shell.out.Show(table);
+  return {};
+}
+
 Result<> Run(const Args& args, Shell& shell) {
   if (args.Has("--why")) return Why(args.Get("--why"), shell);
+  if (args.Has("--copies")) return Copies(shell);
   const bool site = args.Has("--site");
   GODWIT_TRY(const auto value,
              shell.node.Get(site ? "/godwit/v1/instances?of=site" : "/godwit/v1/instances"));
@@ -113,7 +138,8 @@ Verb PsVerb() {
           "image.",
       .example = "godwit ps",
       .flags = {{"--why", "INSTANCE", "what is known of this one, and why it is where it is"},
-                {"--site", "", "those of all nodes of the site"}},
+                {"--site", "", "those of all nodes of the site"},
+                {"--copies", "", "copies of other nodes' instances that are kept here"}},
       .run = Run};
 }
 

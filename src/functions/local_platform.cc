@@ -141,6 +141,12 @@ class Local final : public LocalPlatform {
   }
 
   std::vector<InstanceView> Instances() const override;
+  std::vector<CopyView> Copies() const override {
+    std::vector<CopyView> copies;
+    for (const auto& copy : travel_.replicas().All())
+      copies.push_back({copy.id, copy.function, copy.owner, copy.call, copy.image_bytes});
+    return copies;
+  }
   Result<placement::Facts> Why(const InstanceId& id) const override {
     const Instance* instance = crews_.Find(id);
     if (instance == nullptr) return std::unexpected(NoSuchInstance(id));

@@ -35,6 +35,15 @@ struct InstanceView {
   std::string address;               // IPv4, if its function has a network
 };
 
+// An instance of another node, of which a copy is kept here in case that is lost.
+struct CopyView {
+  InstanceId id;
+  std::string function;
+  std::string owner;  // the node
+  std::string call;
+  uint64_t image_bytes = 0;
+};
+
 // How one suspension or resume went.
 struct MoveReport {
   InstanceView instance;
@@ -139,6 +148,7 @@ class Platform {
 
   // Instances.
   virtual std::vector<InstanceView> Instances() const = 0;  // by function, then id
+  virtual std::vector<CopyView> Copies() const { return {}; }
   // What is known of an instance, and the rule that decided where it is.
   virtual Result<placement::Facts> Why(const InstanceId& id) const = 0;
   virtual boost::asio::awaitable<Result<MoveReport>> Suspend(InstanceId id, Tier tier) = 0;

@@ -73,8 +73,9 @@ std::vector<Replicas::View> Replicas::All() const {
   std::vector<View> views;
   for (const auto& [id, held] : replicas_) {
     const InstanceFacts& facts = held.kept.luggage.facts;
-    views.push_back({facts.instance, held.kept.owner, facts.call ? facts.call->id.text : "",
-                     facts.epoch, facts.sequence, held.kept.image_bytes});
+    views.push_back({facts.instance, facts.function->spec.name, held.kept.owner,
+                     facts.call ? facts.call->id.text : "", facts.epoch, facts.sequence,
+                     held.kept.image_bytes});
   }
   return views;
 }

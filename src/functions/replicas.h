@@ -37,6 +37,7 @@ class Replicas {
 
   struct View {
     InstanceId id;
+    std::string function;
     std::string owner;
     std::string call;
     int64_t epoch = 0;

@@ -32,6 +32,7 @@ class Travel {
   Departures& departures() { return departures_; }
   Arrivals& arrivals() { return arrivals_; }
   Replicas& replicas() { return replicas_; }
+  const Replicas& replicas() const { return replicas_; }
 
   // Instances here that others know of.
   struct Known {
