@@ -9,9 +9,11 @@ SITE_PORT = 9443
 
 
 class Site:
-    def __init__(self, nodes=2, flags=(), **limits):
+    def __init__(self, nodes=2, flags=(), faults=None, **limits):
+        """`faults`: of a node's first start, such as {"b": "705:kill"}."""
         self.bed = testbed.Bed(nodes=nodes, **limits)
         self.flags = list(flags)
+        self.faults = dict(faults or {})
         try:
             self._make()
         except BaseException:
@@ -24,7 +26,7 @@ class Site:
         a = self.bed.node(first, *self.flags)
         a.run([harness.binary(), "site", "init", "--data", str(a.data), "--name", first,
                "--address", self._port(first), "--coordinator", self.etcd.url], check=True)
-        a.start()
+        a.start(fault=self.faults.get(first))
         for name in others:
             self.join(name)
 
@@ -39,7 +41,7 @@ class Site:
         node.run([harness.binary(), "site", "join", self.token(), self._port(self.bed.names[0]),
                   "--data", str(node.data), "--name", name, "--address", self._port(name)],
                  check=True)
-        node.start()
+        node.start(fault=self.faults.get(name))
         harness.eventually(
             lambda: name in {one["name"] for one in self.nodes() if one["alive"]}, 30,
             f"node '{name}' in the site")
