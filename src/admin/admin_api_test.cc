@@ -154,7 +154,8 @@ TEST_F(AdminApiTest, CallsAndTheirResults) {
   const std::string target = std::string("/godwit/v1/invocations/") + kRequest;
   EXPECT_EQ(Get(target).body,
             R"({"id":"6f1c2a90-0d3e-4b5a-9b1e-2f60c1d7a411","function":"reminder","kind":"Event",)"
-            R"("status":"RUNNING","attempt":1,"instance":"i-3f9a0c51b2","function_error":null,)"
+            R"("status":"RUNNING","attempt":1,"instance":"i-3f9a0c51b2","node":null,)"
+            R"("function_error":null,)"
             R"("accepted":"2026-11-22T01:19:00.123Z","finished":null,"result":null})");
   EXPECT_EQ(Get(target + "/result").status, 409);
 

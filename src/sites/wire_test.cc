@@ -106,7 +106,9 @@ TEST(LuggageTest, ArrivesAsItWasPacked) {
   luggage.facts.instance = kInstance;
   luggage.facts.sequence = 3;
   luggage.facts.epoch = 4;
-  luggage.facts.call = functions::Invocation{.id = kCall, .home = "node-a"};
+  luggage.facts.call.emplace();
+  luggage.facts.call->id = kCall;
+  luggage.facts.call->home = "node-a";
   luggage.age = std::chrono::hours(3);
   luggage.callbacks = {{2, {kCall, "{\"a\":1}", "key"}, WallTime{std::chrono::seconds(9)}}};
   luggage.ran = true;
