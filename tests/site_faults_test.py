@@ -1,5 +1,5 @@
-"""Either end of a journey dies at each named point of it: the instance lives on one node, and its call
-is finished once, with the right answer."""
+"""Either end of a journey dies at each named point of it: the instance lives on one node, and its
+call is finished once, with the right answer."""
 import json
 import unittest
 
@@ -18,7 +18,8 @@ OF_A_TAKEOVER = 708
 class SiteFaults(unittest.TestCase):
     maxDiff = None
 
-    def lives_once(self, site, instance, within=60):
+    @staticmethod
+    def lives_once(site, instance, within=60):
         """Waits until exactly one node has the instance."""
         def look():
             where = site.where(instance)
