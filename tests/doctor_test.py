@@ -124,8 +124,8 @@ class Doctor(harness.NodeCase):
         return there - {row["instance"] for row in node.ps()}
 
     def test_it_needs_room_in_the_memory_budget(self):
-        # One that works and is not put away has all that there is, and more.
-        with harness.Node(*harness.PLAIN, "--memory-budget", "4M").start() as node:
+        # One that works and is not put away has all that there is.
+        with harness.Node(*harness.PLAIN, "--memory-budget", "8M").start() as node:
             node.deploy("works", "doctor", "handler.spins", timeout=60)
             node.deploy("other", "doctor", "handler.at_once")
             node.submit("works")

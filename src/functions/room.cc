@@ -94,6 +94,7 @@ bool Room::MayStart(const std::string& function) {
   if (work_.settings.memory_budget == 0) return true;
   bool others_run = false;
   each_([&](Instance& instance) { others_run |= instance.IsAwake(); });
+  work_.pressure.budget = work_.settings.memory_budget;  // which nothing may have measured yet
   const uint64_t bytes = Needs(function);
   if (!placement::MayStart(work_.pressure, bytes, others_run)) {
     wanted_ = std::max(wanted_, bytes);
