@@ -70,8 +70,11 @@ asio::awaitable<std::vector<std::unique_ptr<checkpoint::OutgoingImage>>> Departu
   if (instance == nullptr || instance->state() == State::kSuspended) co_return opened;
   const Function function = instance->function();
   std::vector<ImageShelf::Held> images;
-  if (instance->last_image()) images.push_back(instance->last_image());
-  if (const auto made = work_.bakery != nullptr ? work_.bakery->Of(function) : nullptr) {
+  if (instance->last_image()) {
+    images.push_back(instance->last_image());
+  } else if (const auto made = instance->is_clone() && work_.bakery != nullptr
+                                   ? work_.bakery->Of(function)
+                                   : nullptr) {
     if (auto image = work_.images->Find(made->image)) images.push_back(std::move(image));
   }
   for (const ImageShelf::Held& held : images) {

@@ -61,6 +61,7 @@ Instance::Instance(Workplace& workplace, Owner& owner, InstanceId id,
       log_(workplace.executor, Home(), workplace.logs, function_.spec.name),
       link_(function_.spec.subnets.empty() ? nullptr : workplace.network),
       criu_(workplace, uid_),
+      is_clone_(beginning_.clone_of != nullptr),
       changed_(workplace.executor, asio::steady_timer::time_point::max()),
       timeout_(workplace.executor),
       gate_(workplace.executor) {}

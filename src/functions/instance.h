@@ -169,6 +169,8 @@ class Instance final : public RuntimeCalls {
   const std::optional<KeptInstance>& kept() const { return kept_; }
   const ImageShelf::Held& image() const { return image_; }
   const ImageShelf::Held& last_image() const { return last_image_; }
+  // It began as a clone of its function's template, and has much of that's memory.
+  bool is_clone() const { return is_clone_; }
   // Others know of it from now on, by this number (Abroad).
   boost::asio::awaitable<Result<>> NoteEpoch(int64_t epoch);
   int64_t epoch() const { return epoch_; }
@@ -359,6 +361,7 @@ class Instance final : public RuntimeCalls {
   Nanos resume_cost_ = std::chrono::milliseconds(100);  // expected, at first a guess
   std::string reason_;
   bool held_ = false;
+  bool is_clone_ = false;
   int64_t epoch_ = 0;
 
   boost::asio::steady_timer
