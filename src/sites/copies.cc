@@ -100,7 +100,19 @@ asio::awaitable<Result<>> Copies::Copy(const InstanceId& id) {
   record.replicas = std::move(have);
   record.call = facts.call ? facts.call->id.text : "";
   record.home = facts.call && !facts.call->home.empty() ? facts.call->home : around_.node;
-  co_return co_await around_.registry.Update(std::move(record));
+  // A call that has ended meanwhile has no use for them, whoever of the two is heard last.
+  const auto still = [&] {
+    const functions::Instance* now = around_.travel.Find(id);
+    return now != nullptr && now->call() && facts.call &&
+           now->call()->invocation.id == facts.call->id;
+  };
+  Result<> updated;
+  if (still()) updated = co_await around_.registry.Update(std::move(record));
+  if (!still()) {
+    copied_.insert(id.text);
+    CallEnded(id, epoch);
+  }
+  co_return updated;
 }
 
 asio::awaitable<Result<>> Copies::SendTo(const std::string& node, functions::Departure& departure,

@@ -13,7 +13,8 @@ using std::chrono_literals::operator""s;
 
 namespace {
 
-constexpr Nanos kAskAgain = 1s;
+constexpr Nanos kAskAgain = 2s;
+constexpr Nanos kBenefitOfDoubt = 20s;
 constexpr int kSideBySide = 8;
 
 }  // namespace
@@ -94,13 +95,18 @@ asio::awaitable<bool> Failover::LookAt(functions::Replicas::View copy) {
   const bool wanted = *found && (*found)->call == copy.call && !copy.call.empty() &&
                       (*found)->sequence <= static_cast<int64_t>(copy.sequence);
   if (!wanted) {
-    // A record that does not know this call yet is of an owner who is about to write it down.
-    if (*found && (*found)->sequence < static_cast<int64_t>(copy.sequence) &&
-        alive_.contains((*found)->owner))
-      co_return true;
+    // Its owner may be about to write it down.
+    const bool newer = *found && (*found)->sequence < static_cast<int64_t>(copy.sequence);
+    if (newer && alive_.contains((*found)->owner)) {
+      const SteadyTime now = around_.clock.Steady();
+      const auto since = doubted_.try_emplace(copy.id.text, now).first->second;
+      if (now - since < kBenefitOfDoubt) co_return false;
+    }
+    doubted_.erase(copy.id.text);
     co_await around_.travel.replicas().Drop(copy.id);
     co_return true;
   }
+  doubted_.erase(copy.id.text);
   if (alive_.contains((*found)->owner)) co_return true;
   co_return co_await Take(std::move(copy), **found);
 }

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/gate.h"
 #include "base/log.h"
 #include "functions/travel.h"
@@ -29,6 +30,7 @@ class Failover {
     boost::asio::any_io_executor executor;
     functions::Travel& travel;
     Registry& registry;
+    const Clock& clock;
     Log log;
     std::string node;                   // this one
     std::function<bool()> holds_lease;  // nobody takes anything over who has none
@@ -46,7 +48,8 @@ class Failover {
 
   Surroundings around_;
   std::set<std::string> alive_;
-  bool known_ = false;  // who lives
+  std::map<std::string, SteadyTime> doubted_;  // copies that their records do not know: since when
+  bool known_ = false;                         // who lives
   bool looking_ = false;
   bool again_ = false;
   bool closing_ = false;

@@ -147,6 +147,8 @@ asio::awaitable<Result<Nanos>> Host::Decide(std::shared_ptr<Open> open) {
     co_return std::unexpected(std::move(moved).error());
   }
   GODWIT_FAULT(kArrivalOwned);
+  // A copy that was kept of it is older than what has come.
+  co_await around_.travel.replicas().Drop(open->offer.arrival.instance);
   auto back = co_await around_.travel.arrivals().Begin(std::move(open->arrival));
   // It lives here, and on disk if it could not be brought back yet: that is tried again by itself.
   if (!back) around_.log.Error("{}", back.error().ToString());

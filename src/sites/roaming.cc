@@ -61,8 +61,8 @@ void Roaming::Start(functions::Platform& platform, Travel& travel, Api api) {
       around_.log, around_.node, around_.passport,
       [this](const InstanceId& id) { return copies_->Register(id); }});
   failover_ = std::make_unique<Failover>(
-      Failover::Surroundings{around_.executor, travel, around_.registry, around_.log, around_.node,
-                             [this] { return presence_.held(); }});
+      Failover::Surroundings{around_.executor, travel, around_.registry, around_.clock, around_.log,
+                             around_.node, [this] { return presence_.held(); }});
   failover_->Start();
   static_cast<void>(gate_.Spawn(Ticking()));
   HasResults();
