@@ -7,3 +7,5 @@ foreach(name clients runtime_clients bases blocked late_memory callback calls de
   set_tests_properties(system.${name} PROPERTIES LABELS system TIMEOUT 300 SKIP_RETURN_CODE 77
     ENVIRONMENT "GODWIT_BINARY=$<TARGET_FILE:godwit>;GODWIT_FAULTS=${GODWIT_FAULTS}")
 endforeach()
+# It makes a site for each point.
+set_tests_properties(system.site_faults PROPERTIES TIMEOUT 900)
