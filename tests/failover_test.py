@@ -1,7 +1,6 @@
 """What a lost node has left goes on elsewhere, once; what comes back later is told so."""
 import concurrent.futures
 import json
-import time
 import unittest
 
 import harness
@@ -49,7 +48,8 @@ class FailoverTest(harness.Errors, unittest.TestCase):
             harness.eventually(lambda: site.b.json("ps", "--copies"), 30, "a copy of it")
             site.bed.cut("a")
             harness.eventually(lambda: site.b.ps(instance=instance), 60, "it at b")
-            time.sleep(12)
+            harness.eventually(lambda: site.b.ps(instance=instance, state="READY"), 60,
+                               "the end of its call at b")
             self.assertEqual(site.a.json("result", request)["status"], "RUNNING")
             site.bed.heal("a")
             record = site.a.result(request)

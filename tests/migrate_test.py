@@ -1,6 +1,5 @@
 """Calls that move between the nodes of a site, in namespaces of their own."""
 import json
-import time
 import unittest
 
 import harness
@@ -23,19 +22,27 @@ class MigrateTest(harness.Errors, unittest.TestCase):
         where = site.where(instance)
         return where if isinstance(where, str) else None
 
+    @staticmethod
+    def one_more_step(node):
+        """Waits until the call says its next number there."""
+        def said():
+            return node.ok("logs", "tally", quiet=True).count("at ")
+        before = said()
+        harness.eventually(lambda: said() > before, 30, "one more step of the call")
+
     def test_a_call_that_counts_moves_ten_times_while_its_caller_waits(self):
         with sites.Site(nodes=3) as site:
             site.a.deploy("tally", timeout=300)
             answer = site.a.later("invoke", "tally", json.dumps({"to": 60, "pause": 0.2}))
             instance = site.a.wait_for(function="tally", state="BUSY")["instance"]
-            time.sleep(0.5)
+            self.one_more_step(site.a)
             for i in range(10):
                 journey = self.move(site, instance, "bca"[i % 3], ran=True)
                 harness.say(f"{journey['from']} -> {journey['to']}: stood still "
                             f"{journey['downtime_us'] / 1000:.1f} ms, in all "
                             f"{journey['total_us'] / 1000:.0f} ms, {journey['bytes']} bytes, "
                             f"{journey['pages_sent']} of {journey['pages']} pages")
-                time.sleep(0.3)
+                self.one_more_step(site[journey["to"]])
             done = answer.result(120)
             self.assertEqual(done.code, 0, done.err)
             self.assertEqual(json.loads(done.out)["total"], 60 * 61 // 2)

@@ -150,7 +150,7 @@ class Place:
         # were started from here only this program buries.
         while None in [process.poll() for process in self._started]:
             meanwhile()
-            time.sleep(0.005)
+            time.sleep(0.005)  # nobody tells of the end of who is not a child
         self._first.stdout.close()
         os.close(self._network)
         self._network = None
