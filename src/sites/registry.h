@@ -69,7 +69,8 @@ class Registry {
   // By another, when the owner's lease has ended: from@epoch → to@epoch+1, iff `from` does not
   // live. kBusy: it lives.
   Answer<InstanceRecord> TakeOver(std::string id, std::string from, int64_t epoch, std::string to);
-  // By the owner: all but owner and epoch, which must be those of the record.
+  // By the owner: all but owner and epoch, which must be those of the record; its sequence number
+  // never goes back.
   Answer<> Update(InstanceRecord instance);
   // By the owner, when the instance has ended. Fine if there is none.
   Answer<> Forget(std::string id, std::string owner, int64_t epoch);

@@ -89,6 +89,8 @@ Answer<> Registry::Update(InstanceRecord instance) {
     GODWIT_TRY(const InstanceRecord other, ReadInstance(key, now->value));
     if (other.owner != instance.owner || other.epoch != instance.epoch)
       return Other(other, instance.owner, instance.epoch);
+    if (other.sequence > instance.sequence)
+      return Fail(Code::kStale, "the site knows of a later image of '{}'", instance.id);
     return Plan{.changes = {{.key = key, .value = text}}};
   });
 }

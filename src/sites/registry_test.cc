@@ -94,6 +94,9 @@ TYPED_TEST(RegistryTest, AnInstanceHasOneOwnerAndItsEpochGrows) {
     now.sequence = 7;
     now.replicas = {"b", "c"};
     EXPECT_TRUE((co_await site.Update(now)).has_value());
+    InstanceRecord older = now;
+    older.sequence = 6;
+    EXPECT_EQ((co_await site.Update(older)).error().code(), Code::kStale);
     EXPECT_EQ((co_await site.Renew(kId, "a", 1)).value().epoch, 2);
     const auto late = co_await site.Transfer(kId, "a", 1, "b");
     EXPECT_EQ(late.error().code(), Code::kStale);
