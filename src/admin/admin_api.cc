@@ -272,7 +272,6 @@ AdminApi::Answer AdminApi::Copies(std::string, const http::Request&) {
 
 AdminApi::Answer AdminApi::SiteInstances() {
   GODWIT_CO_TRY(auto* const abroad, Abroad());
-  GODWIT_CO_TRY(const auto nodes, co_await abroad->Nodes());
   json::array all;
   const auto add = [&](const std::string& node, const json::value& list) {
     if (!list.is_array()) return;
@@ -283,12 +282,9 @@ AdminApi::Answer AdminApi::SiteInstances() {
       all.push_back(std::move(instance));
     }
   };
-  for (const auto& node : nodes) {
-    if (!node.here) continue;
-    json::array mine;
-    for (const auto& view : platform_.Instances()) mine.push_back(ToJson(view));
-    add(node.name, mine);
-  }
+  json::array mine;
+  for (const auto& view : platform_.Instances()) mine.push_back(ToJson(view));
+  add(abroad->name(), mine);
   for (const auto& [node, answer] : co_await abroad->AskAll("/godwit/v1/instances")) {
     boost::system::error_code wrong;
     const json::value list = answer ? json::parse(*answer, wrong) : json::value();

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "base/mapped_file.h"
@@ -73,18 +72,6 @@ Result<Rest> ReadRest(const Fd& file, uint64_t bytes) {
 }
 
 }  // namespace
-
-size_t IncomingImage::SumHash::operator()(const Sum& sum) const {
-  size_t word = 0;
-  std::memcpy(&word, sum.bytes.data(), sizeof word);
-  return word;
-}
-
-IncomingImage::Sum IncomingImage::SumAt(std::string_view sums, size_t number) {
-  Sum sum;
-  std::memcpy(sum.bytes.data(), sums.data() + number * kSumBytes, kSumBytes);
-  return sum;
-}
 
 Result<std::unique_ptr<IncomingImage>> IncomingImage::Begin(storage::Blobs& blobs,
                                                             const std::string& directory,
@@ -161,7 +148,7 @@ class IncomingImage::Parts {
       for (const PageRun& run : entry.runs) {
         for (uint32_t i = 0; i < run.pages; ++i) {
           SummedPage page{.zero = run.owner == PageRun::kZeros};
-          if (!page.zero) page.sum = SumAt(rest_.sums, run.first + i).bytes;
+          if (!page.zero) page.sum = SumAt(rest_.sums, run.first + i);
           pages.push_back(page);
         }
       }
@@ -210,7 +197,7 @@ class IncomingImage::Parts {
         return Fail(Code::kConflict, "not all pages of the image have come");
       const Where& where = found->second;
       if (where.base == kReceived) {
-        Add(received_.bytes().substr(where.page * kPage, kPage));
+        AddPiece(pool_, received_.bytes().substr(where.page * kPage, kPage));
         continue;
       }
       const PagePool& pool = image_.offered_.pools[where.base];
@@ -221,17 +208,9 @@ class IncomingImage::Parts {
       }
       std::string& copy = copies_.emplace_back(kPage, '\0');
       GODWIT_TRY(reader->Read(pool.begin + where.page * kPage, copy));
-      Add(copy);
+      AddPiece(pool_, copy);
     }
     return {};
-  }
-
-  void Add(std::string_view page) {
-    if (!pool_.empty() && pool_.back().data() + pool_.back().size() == page.data()) {
-      pool_.back() = {pool_.back().data(), pool_.back().size() + page.size()};
-    } else {
-      pool_.push_back(page);
-    }
   }
 
   IncomingImage& image_;

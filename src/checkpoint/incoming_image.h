@@ -48,13 +48,6 @@ class IncomingImage {
   uint64_t taken_bytes() const { return page_bytes_ + rest_bytes_; }
 
  private:
-  struct Sum {
-    std::array<char, kSumBytes> bytes{};
-    bool operator==(const Sum&) const = default;
-  };
-  struct SumHash {
-    size_t operator()(const Sum& sum) const;
-  };
   struct Where {
     size_t base = 0;  // kReceived: in the file of pages
     uint32_t page = 0;
@@ -62,13 +55,12 @@ class IncomingImage {
   static constexpr size_t kReceived = SIZE_MAX;
 
   explicit IncomingImage(storage::Blobs& blobs) : blobs_(blobs) {}
-  static Sum SumAt(std::string_view sums, size_t number);
   class Parts;
 
   storage::Blobs& blobs_;
   std::vector<ImageBase> library_;
   OfferedPools offered_;
-  std::unordered_map<Sum, Where, SumHash> known_;
+  std::unordered_map<PageSum, Where, PageSumHash> known_;
   uint64_t most_bytes_ = 0;
   Fd pages_, rest_;
   uint64_t page_bytes_ = 0;

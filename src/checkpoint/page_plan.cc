@@ -10,28 +10,13 @@
 namespace godwit::checkpoint {
 namespace {
 
-using Sum = std::array<char, kSumBytes>;
 using Files = std::span<const std::vector<SummedPage>>;
-
-Sum SumAt(std::string_view sums, size_t page) {
-  Sum sum;
-  std::memcpy(sum.data(), sums.data() + page * kSumBytes, kSumBytes);
-  return sum;
-}
-
-struct SumHash {
-  size_t operator()(const Sum& sum) const {
-    size_t word = 0;
-    std::memcpy(&word, sum.data(), sizeof word);
-    return word;
-  }
-};
 
 struct Place {
   size_t base = 0;
   uint32_t page = 0;
 };
-using Places = std::unordered_map<Sum, Place, SumHash>;
+using Places = std::unordered_map<PageSum, Place, PageSumHash>;
 
 bool IsZero(std::string_view page) {
   uint64_t first = 0;
@@ -55,7 +40,7 @@ Places Find(std::span<const PagePool> pools, const std::vector<size_t>& bases) {
 // How many pages of each base are referred to.
 std::vector<uint32_t> CountUse(const Places& places, Files files, size_t bases) {
   std::vector<uint32_t> used(bases, 0);
-  std::unordered_map<Sum, bool, SumHash> seen;
+  std::unordered_map<PageSum, bool, PageSumHash> seen;
   for (const auto& pages : files) {
     for (const SummedPage& page : pages) {
       if (page.zero) continue;
@@ -85,6 +70,26 @@ Places Choose(std::span<const PagePool> pools, const std::vector<bool>& stays, F
 }
 
 }  // namespace
+
+PageSum SumAt(std::string_view sums, size_t page) {
+  PageSum sum;
+  std::memcpy(sum.data(), sums.data() + page * kSumBytes, kSumBytes);
+  return sum;
+}
+
+size_t PageSumHash::operator()(const PageSum& sum) const {
+  size_t word = 0;
+  std::memcpy(&word, sum.data(), sizeof word);
+  return word;
+}
+
+void AddPiece(std::vector<std::string_view>& pieces, std::string_view page) {
+  if (!pieces.empty() && pieces.back().data() + pieces.back().size() == page.data()) {
+    pieces.back() = {pieces.back().data(), pieces.back().size() + page.size()};
+  } else {
+    pieces.push_back(page);
+  }
+}
 
 Result<PagePool> ReadPool(storage::Blobs& blobs, const ImageBase& base) {
   GODWIT_TRY(const auto reader, blobs.OpenReader(base.id, base.bond));
@@ -121,7 +126,7 @@ PagePlan PlanPages(Files files, std::span<const PagePool> pools, const std::vect
   std::vector<uint8_t> owners(pools.size(), 0);
   for (size_t i = 0; i < plan.bases.size(); ++i)
     owners[plan.bases[i]] = static_cast<uint8_t>(i + 1);
-  std::unordered_map<Sum, uint32_t, SumHash> own;
+  std::unordered_map<PageSum, uint32_t, PageSumHash> own;
   uint64_t number = 0;
   for (const auto& pages : files) {
     auto& runs = plan.runs.emplace_back();
@@ -186,12 +191,7 @@ std::vector<std::string_view> PagesAt(std::span<const std::string_view> files,
   auto file = files.begin();
   for (const uint64_t number : numbers) {
     while (number - before >= file->size() / kPage) before += (file++)->size() / kPage;
-    const std::string_view page = file->substr((number - before) * kPage, kPage);
-    if (!pieces.empty() && pieces.back().data() + pieces.back().size() == page.data()) {
-      pieces.back() = {pieces.back().data(), pieces.back().size() + page.size()};
-    } else {
-      pieces.push_back(page);
-    }
+    AddPiece(pieces, file->substr((number - before) * kPage, kPage));
   }
   return pieces;
 }

@@ -48,10 +48,17 @@ struct PagePlan {
   std::vector<size_t> bases;               // of those that were offered; the first is owner 1
 };
 
+using PageSum = std::array<char, kSumBytes>;
+// Of a row of sums.
+PageSum SumAt(std::string_view sums, size_t page);
+struct PageSumHash {
+  size_t operator()(const PageSum& sum) const;  // they are hashes already
+};
+
 // A page of which no more than its sum is known.
 struct SummedPage {
   bool zero = false;
-  std::array<char, kSumBytes> sum{};
+  PageSum sum{};
 };
 std::vector<SummedPage> SumPages(storage::Blobs& blobs, std::string_view file);
 
@@ -73,7 +80,11 @@ OfferedPools ReadPools(storage::Blobs& blobs, std::span<const ImageBase> bases);
 void WritePlan(PagePlan& plan, const OfferedPools& offered, std::span<const ImageBase> bases,
                std::vector<ImageEntry>& entries);
 
-// The pages of a plan's pool in the files themselves, joined where they lie side by side.
+// A page at the end of what is to be written, joined with the one before it where they lie side by
+// side.
+void AddPiece(std::vector<std::string_view>& pieces, std::string_view page);
+
+// The pages of a plan's pool in the files themselves.
 std::vector<std::string_view> PagesAt(std::span<const std::string_view> files,
                                       std::span<const uint64_t> numbers);
 

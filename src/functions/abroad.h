@@ -30,13 +30,6 @@ struct Journey {
   int rounds = 0;
 };
 
-// A node of the site, as everybody knows it.
-struct SiteNode {
-  std::string name, address, version;
-  bool alive = false;
-  bool here = false;
-};
-
 class Abroad {
  public:
   Abroad() = default;
@@ -50,7 +43,8 @@ class Abroad {
   // Sends an instance of this node to another. `mode`: "auto", "stop", "precopy" or "postcopy".
   virtual boost::asio::awaitable<Result<Journey>> Migrate(InstanceId instance, std::string to,
                                                           std::string mode) = 0;
-  virtual boost::asio::awaitable<Result<std::vector<SiteNode>>> Nodes() = 0;
+  // This node's.
+  virtual const std::string& name() const = 0;
   // GET of this API's path at each other node that lives: its name, and its answer or why not.
   virtual boost::asio::awaitable<std::vector<std::pair<std::string, Result<std::string>>>> AskAll(
       std::string path) = 0;

@@ -112,7 +112,7 @@ asio::awaitable<Result<>> Arrivals::Store(Arrival& arrival, Luggage luggage, int
   co_return Result<>{};
 }
 
-asio::awaitable<Result<Nanos>> Arrivals::Begin(std::unique_ptr<Arrival> arrival) {
+asio::awaitable<Result<>> Arrivals::Begin(std::unique_ptr<Arrival> arrival) {
   const Function& function = arrival->function;
   library_.Keep(function, arrival->held);
   auto crew = catalogue_.Find(function.spec.name);
@@ -123,9 +123,8 @@ asio::awaitable<Result<Nanos>> Arrivals::Begin(std::unique_ptr<Arrival> arrival)
   const bool ran = arrival->luggage.ran;
   crew->Restore(std::move(arrival->kept), std::move(done));
   Instance* instance = crews_.Find(id);
-  if (!ran || instance == nullptr) co_return Nanos(0);
-  GODWIT_CO_TRY(const MoveReport report, co_await instance->Resume("has moved here"));
-  co_return report.took;
+  if (ran && instance != nullptr) GODWIT_CO_TRY(co_await instance->Resume("has moved here"));
+  co_return Result<>{};
 }
 
 asio::awaitable<void> Arrivals::Refuse(std::unique_ptr<Arrival> arrival, std::string back_to) {

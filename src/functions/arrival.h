@@ -29,7 +29,7 @@ struct ArrivalOffer {
   InstanceId instance;
   Function function;        // as the sender has it
   std::string zip;          // empty: the code may be here
-  uint64_t most_bytes = 0;  // of memory and files, before anything is compressed
+  uint64_t most_bytes = 0;  // that it holds in memory now; 0 if it is put away
 };
 
 struct Arrival {
@@ -57,8 +57,8 @@ class Arrivals {
   boost::asio::awaitable<Result<>> Store(Arrival& arrival, Luggage luggage, int64_t epoch);
   // The rows of one that is stored, for the journal.
   Result<> PutRows(storage::Database& database, const Arrival& arrival) const;
-  // It lives here; one that ran goes on at once, else when it is due. How long its way back took.
-  boost::asio::awaitable<Result<Nanos>> Begin(std::unique_ptr<Arrival> arrival);
+  // It lives here; one that ran goes on at once, else when it is due.
+  boost::asio::awaitable<Result<>> Begin(std::unique_ptr<Arrival> arrival);
   // `back_to`: who has it instead.
   boost::asio::awaitable<void> Refuse(std::unique_ptr<Arrival> arrival, std::string back_to);
 

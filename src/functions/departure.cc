@@ -92,26 +92,20 @@ asio::awaitable<Result<Departure>> Departures::Begin(InstanceId id, std::string 
   GODWIT_CO_TRY(Check(id));
   Departure departure;
   departure.id = id;
-  {
-    Instance& instance = *crews_.Find(id);
-    GODWIT_CO_TRY(instance.Hold("goes to " + to));
-    co_await instance.Still();
-  }
-  // It may have ended while it was waited for.
   Instance* instance = crews_.Find(id);
-  if (instance == nullptr || instance->kept() == std::nullopt) {
-    if (instance == nullptr) co_return Fail(Code::kNotFound, "instance '{}' has ended", id.text);
+  GODWIT_CO_TRY(instance->Hold("goes to " + to));
+  co_await instance->Still();
+  instance = crews_.Find(id);  // it may have ended meanwhile
+  if (instance != nullptr && !instance->kept()) {
     departure.ran = true;
     departure.stood_still = work_.clock.Steady();
     const bool works = instance->state() == State::kBusy;
     auto report = co_await instance->Suspend("goes to " + to, works);
+    instance = crews_.Find(id);
     if (!report) {
-      instance = crews_.Find(id);
       if (instance != nullptr) instance->Release();
       co_return std::unexpected(std::move(report).error());
     }
-    departure.took = report->took;
-    instance = crews_.Find(id);
   }
   if (instance == nullptr || !instance->kept())
     co_return Fail(Code::kConflict, "instance '{}' has ended", id.text);
@@ -137,7 +131,7 @@ asio::awaitable<Result<Departure>> Departures::Copy(InstanceId id) {
   co_return departure;
 }
 
-asio::awaitable<Result<Luggage>> Departures::Pack(const Departure& departure, int64_t epoch) {
+asio::awaitable<Result<Luggage>> Departures::Pack(Departure& departure, int64_t epoch) {
   Luggage luggage;
   luggage.facts = departure.kept.facts;
   luggage.facts.epoch = epoch;
@@ -162,27 +156,20 @@ asio::awaitable<Result<>> Departures::Leave(Departure departure, std::string nod
   Instance* instance = crews_.Find(departure.id);
   if (instance == nullptr) co_return Result<>{};  // deleted meanwhile
   library_.Keep(instance->function(), departure.held);
-  size_t known = departure.kept.callbacks;
-  auto call = co_await instance->LeaveFor(node);
+  auto left = co_await instance->LeaveFor(node);
   GODWIT_FAULT(kDeparted);
-  if (!call || !call->invocation.home.empty()) co_return Result<>{};
-  const RequestId id = call->invocation.id;
-  calls_.WentAway(*std::move(call), node, departure.id);
-  co_await SendLateCallbacks(id, departure.id, node, known);
-  co_return Result<>{};
-}
-
-// Those that came between Pack() and Leave().
-asio::awaitable<void> Departures::SendLateCallbacks(RequestId call, InstanceId instance,
-                                                    std::string node, size_t known) {
-  const auto all = co_await work_.journal.Read(
-      [&](storage::Database& database) { return CallbacksOf(database, call); });
-  if (!all || work_.abroad == nullptr) co_return;
-  for (const KeptCallback& kept : *all) {
-    if (kept.number < known) continue;
-    const auto sent = co_await work_.abroad->Deliver(node, instance, kept.callback);
-    if (!sent) work_.log.Error("a callback of '{}': {}", call.text, sent.error().ToString());
+  if (left.call && left.call->invocation.home.empty())
+    calls_.WentAway(*std::move(left.call), node, departure.id);
+  // Those that came between Pack() and now.
+  for (const KeptCallback& kept : left.callbacks) {
+    if (kept.number < departure.packed || work_.abroad == nullptr) continue;
+    const auto sent = co_await work_.abroad->Deliver(node, departure.id, kept.callback);
+    if (!sent) {
+      work_.log.Error("a callback of '{}' is lost on its way to '{}': {}", kept.callback.call.text,
+                      node, sent.error().ToString());
+    }
   }
+  co_return Result<>{};
 }
 
 asio::awaitable<void> Departures::Stay(Departure departure, std::string why) {

@@ -28,9 +28,9 @@ namespace godwit::functions {
 struct Departure {
   InstanceId id;
   bool ran = false;          // until now
-  Nanos took{};              // to put it away
   SteadyTime stood_still{};  // from when on, if it ran
   KeptInstance kept;
+  uint32_t packed = 0;    // callbacks of its call that are in the luggage
   ImageShelf::Held held;  // its image
   std::unique_ptr<checkpoint::OutgoingImage> image;
 };
@@ -48,7 +48,7 @@ class Departures {
       InstanceId id);
   boost::asio::awaitable<Result<Departure>> Begin(InstanceId id, std::string to);
   // Its row has the epoch from now on.
-  boost::asio::awaitable<Result<Luggage>> Pack(const Departure& departure, int64_t epoch);
+  boost::asio::awaitable<Result<Luggage>> Pack(Departure& departure, int64_t epoch);
   // It lives there: its call's result will come from there.
   boost::asio::awaitable<Result<>> Leave(Departure departure, std::string node);
   // It goes on here.
@@ -58,8 +58,6 @@ class Departures {
 
  private:
   boost::asio::awaitable<Result<>> Open(Departure& departure, const Instance& instance);
-  boost::asio::awaitable<void> SendLateCallbacks(RequestId call, InstanceId instance,
-                                                 std::string node, size_t known);
 
   Workplace& work_;
   Crews& crews_;

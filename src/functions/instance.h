@@ -162,9 +162,15 @@ class Instance final : public RuntimeCalls {
   Result<> Hold(std::string reason);
   void Release();
   bool held() const { return held_; }
+  // kBusy while it is held.
+  Result<> CheckFree() const;
   // Of one that is held and put away: MOVED. Its row is gone, and its call is whoever's that waits
   // for its result; its image is not needed here.
-  boost::asio::awaitable<std::optional<PendingCall>> LeaveFor(std::string node);
+  struct Farewell {
+    std::optional<PendingCall> call;
+    std::vector<KeptCallback> callbacks;  // of it, to the last one that was accepted here
+  };
+  boost::asio::awaitable<Farewell> LeaveFor(std::string node);
   // What the store has of it while it is put away.
   const std::optional<KeptInstance>& kept() const { return kept_; }
   const ImageShelf::Held& image() const { return image_; }

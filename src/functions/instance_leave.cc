@@ -11,10 +11,15 @@ namespace godwit::functions {
 
 namespace asio = boost::asio;
 
+Result<> Instance::CheckFree() const {
+  if (!held_) return {};
+  return godwit::Fail(Code::kBusy, "instance '{}' {} (try again when that is done)", id_.text,
+                      reason_);
+}
+
 Result<> Instance::Hold(std::string reason) {
-  if (held_ || ending_)
-    return godwit::Fail(Code::kBusy, "instance '{}' {} (try again when that is done)", id_.text,
-                        ending_ ? "ends" : reason_);
+  GODWIT_TRY(CheckFree());
+  if (ending_) return godwit::Fail(Code::kBusy, "instance '{}' ends", id_.text);
   held_ = true;
   workplace_.no_wake(id_);
   reason_ = std::move(reason);
@@ -26,8 +31,8 @@ void Instance::Release() {
   if (state() == State::kSuspended && !moving_ && !ending_) ScheduleWake();
 }
 
-asio::awaitable<std::optional<PendingCall>> Instance::LeaveFor(std::string node) {
-  std::optional<PendingCall> call = std::exchange(call_, std::nullopt);
+asio::awaitable<Instance::Farewell> Instance::LeaveFor(std::string node) {
+  Farewell left{std::exchange(call_, std::nullopt), {}};
   ending_ = true;
   const ImageShelf::Held image = std::move(image_);
   last_image_.reset();
@@ -35,10 +40,12 @@ asio::awaitable<std::optional<PendingCall>> Instance::LeaveFor(std::string node)
   const Result<> written =
       co_await workplace_.journal.Write([&](storage::Database& database) -> Result<> {
         GODWIT_TRY(DropInstance(database, id_));
-        if (!call) return {};
+        if (!left.call) return {};
+        const Invocation& call = left.call->invocation;
+        GODWIT_TRY(left.callbacks, CallbacksOf(database, call.id));
         // What another node waits for comes to it from there.
-        return call->invocation.home.empty() ? SendCallAway(database, call->invocation.id, node)
-                                             : DropCall(database, call->invocation.id);
+        return call.home.empty() ? SendCallAway(database, call.id, node)
+                                 : DropCall(database, call.id);
       });
   // The next start asks the site whose it is, and finds its image still here.
   if (written && image) image->Drop();
@@ -52,7 +59,7 @@ asio::awaitable<std::optional<PendingCall>> Instance::LeaveFor(std::string node)
     co_await self->TearDown();
     self->owner_.HasEnded(*self);
   }(this)));
-  co_return call;
+  co_return left;
 }
 
 asio::awaitable<Result<>> Instance::NoteEpoch(int64_t epoch) {

@@ -342,10 +342,7 @@ asio::awaitable<Result<MoveReport>> Instance::Resume(std::string reason) {
     co_return godwit::Fail(Code::kConflict, "instance '{}' is {} and cannot be resumed", id_.text,
                            moving_ ? "on its way to another state" : ToString(state()));
   }
-  if (held_) {
-    co_return godwit::Fail(Code::kBusy, "instance '{}' {} (try again when that is done)", id_.text,
-                           reason_);
-  }
+  GODWIT_CO_TRY(CheckFree());
   if (!workplace_.criu) {
     obstacle_ = "CRIU is not there (run `godwit doctor`)";
     log_line_.Error("cannot resume '{}': {}", id_.text, obstacle_);

@@ -219,10 +219,7 @@ asio::awaitable<Result<MoveReport>> Instance::TakeBack(std::string reason) {
     co_return godwit::Fail(Code::kConflict, "instance '{}' is {} and cannot be taken back",
                            id_.text, moving_ ? "on its way to another state" : ToString(state()));
   }
-  if (held_) {
-    co_return godwit::Fail(Code::kBusy, "instance '{}' {} (try again when that is done)", id_.text,
-                           reason_);
-  }
+  GODWIT_CO_TRY(CheckFree());
   ++operations_;
   const ScopeExit leave([&] {
     --operations_;

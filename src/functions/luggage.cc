@@ -47,7 +47,6 @@ std::string LuggageToJson(const Luggage& luggage) {
                                       {"facts", FactsToJson(luggage.facts)},
                                       {"age_ns", luggage.age.count()},
                                       {"callbacks", std::move(callbacks)},
-                                      {"event", ToBase64(luggage.event)},
                                       {"ran", luggage.ran}});
 }
 
@@ -71,7 +70,6 @@ Result<Luggage> LuggageFromJson(std::string_view text) {
   Read(object, "age_ns", age);
   if (age < 0) return std::unexpected(NotLuggage("it is of the future"));
   luggage.age = Nanos(age);
-  luggage.event = Bytes(object, "event");
   if (const json::value* ran = object.if_contains("ran"); ran != nullptr && ran->is_bool())
     luggage.ran = ran->get_bool();
   const json::value* callbacks = object.if_contains("callbacks");

@@ -20,8 +20,7 @@ struct Luggage {
   // Since it stood still, by the sender's clock, which need not be right: times are told as ages.
   Nanos age{};
   std::vector<KeptCallback> callbacks;  // of its call
-  std::string event;  // the payload of an Event call; empty: it is not to run again
-  bool ran = false;   // until it was asked to leave, so that it goes on at once
+  bool ran = false;                     // until it was asked to leave, so that it goes on at once
 };
 
 std::string LuggageToJson(const Luggage& luggage);

@@ -21,12 +21,6 @@ void PageLibrary::Keep(const Function& function, ImageShelf::Held image) {
   while (kept_.size() > kKept) kept_.pop_back();
 }
 
-void PageLibrary::Forget(const std::string& function, const std::string& but_revision) {
-  std::erase_if(kept_, [&](const Kept& one) {
-    return one.function == function && one.revision != but_revision;
-  });
-}
-
 std::vector<ImageShelf::Held> PageLibrary::For(const Function& function) const {
   std::vector<ImageShelf::Held> images;
   const auto add = [&](const ImageShelf::Held& image) {

@@ -25,8 +25,6 @@ class PageLibrary {
   PageLibrary(Workplace& workplace, Crews& crews) : work_(workplace), crews_(crews) {}
 
   void Keep(const Function& function, ImageShelf::Held image);
-  // What is kept of other revisions goes.
-  void Forget(const std::string& function, const std::string& but_revision);
   void Clear() { kept_.clear(); }
 
   // The likeliest first. Held for as long as the pages are wanted.

@@ -110,9 +110,9 @@ asio::awaitable<Result<>> Replicas::Keep(std::unique_ptr<Arrival> arrival, Lugga
   co_return Result<>{};
 }
 
-asio::awaitable<void> Replicas::Drop(InstanceId id) {
+asio::awaitable<void> Replicas::Drop(InstanceId id, uint64_t newest) {
   const auto found = replicas_.find(id.text);
-  if (found == replicas_.end()) co_return;
+  if (found == replicas_.end() || found->second.kept.luggage.facts.sequence > newest) co_return;
   const ImageShelf::Held image = std::move(found->second.image);
   replicas_.erase(found);
   const Result<> dropped =
@@ -143,9 +143,7 @@ asio::awaitable<Result<>> Replicas::TakeOver(InstanceId id, int64_t epoch) {
   replicas_.erase(id.text);
   GODWIT_FAULT(kTakenOver);
   arrival->luggage.ran = false;
-  auto back = co_await arrivals_.Begin(std::move(arrival));
-  if (!back) co_return std::unexpected(std::move(back).error());
-  co_return Result<>{};
+  co_return co_await arrivals_.Begin(std::move(arrival));
 }
 
 }  // namespace godwit::functions

@@ -50,7 +50,8 @@ class Replicas {
   // All has come: it replaces an older one of the same instance.
   boost::asio::awaitable<Result<>> Keep(std::unique_ptr<Arrival> arrival, Luggage luggage,
                                         int64_t epoch, std::string owner);
-  boost::asio::awaitable<void> Drop(InstanceId id);
+  // Nobody wants it any more; one that is newer than `newest` stays.
+  boost::asio::awaitable<void> Drop(InstanceId id, uint64_t newest = UINT64_MAX);
   // It lives here from now on, with this epoch; it goes on when it is due, or at once.
   boost::asio::awaitable<Result<>> TakeOver(InstanceId id, int64_t epoch);
   void Close() { replicas_.clear(); }

@@ -53,7 +53,7 @@ asio::awaitable<void> Travel::Left(InstanceId id, std::string node) {
   if (instance == nullptr) co_return;
   std::optional<PendingCall> call;
   if (instance->state() == State::kSuspended && !instance->moving()) {
-    call = co_await instance->LeaveFor(node);
+    call = (co_await instance->LeaveFor(node)).call;
   } else {
     call = co_await instance->Fence(node);
   }

@@ -392,6 +392,7 @@ class Node {
             if (!error) std::_Exit(1);
           });
           co_await tidier.Stop();
+          if (site != nullptr) site->Stopping();
           co_await platform.Stop();
           if (site != nullptr) co_await site->Stop();
           co_await network.Close();

@@ -8,7 +8,6 @@
 #include "base/try.h"
 #include "http/address.h"
 #include "sites/coordinators.h"
-#include "sites/passport.h"
 
 namespace godwit::node {
 
@@ -49,11 +48,10 @@ Result<std::unique_ptr<SiteNode>> SiteNode::Open(asio::any_io_executor executor,
   made->registry_ = std::make_unique<sites::Registry>(*made->coordinator_, mine.site, made->log_);
   GODWIT_TRY(made->site_, sites::Site::Make(executor, mine, config.data, *made->registry_, clock,
                                             entropy, GODWIT_VERSION, made->log_));
-  made->roaming_ = std::make_unique<sites::Roaming>(sites::Roaming::Surroundings{
-      executor, *made->registry_, made->site_->peers(), pool, entropy, clock, made->log_, mine.name,
-      mine.fingerprint(), passport,
-      [passport](const std::string& wanted) { return sites::CheckPassport(wanted, passport); },
-      config.lease, static_cast<int>(config.copies)});
+  made->roaming_ = std::make_unique<sites::Roaming>(
+      sites::Surroundings{executor, *made->registry_, made->site_->peers(), pool, entropy, clock,
+                          made->log_, mine.name, std::move(passport)},
+      sites::Roaming::Options{mine.fingerprint(), config.lease, static_cast<int>(config.copies)});
   return made;
 }
 

@@ -35,6 +35,8 @@ class SiteNode {
   // Serves the port, and joins the life of the site.
   Result<> Start(functions::Platform& platform, functions::Travel& travel, sites::Roaming::Api api);
   functions::Abroad& abroad() { return *roaming_; }
+  // The node stops: nobody waits for the site's word any more. Before the platform's Stop().
+  void Stopping() { roaming_->Stopping(); }
   // Whether or not it has started.
   boost::asio::awaitable<void> Stop();
 

@@ -8,18 +8,20 @@
 namespace godwit::sites {
 
 namespace asio = boost::asio;
+using std::chrono_literals::operator""s;
 
 namespace {
 
 constexpr int kSideBySide = 2;
+constexpr Nanos kAskAgain = 2s;
 
 }  // namespace
 
-Copies::Copies(Surroundings surroundings)
-    : around_(std::move(surroundings)), gate_(around_.executor) {}
+Copies::Copies(const Surroundings& around, functions::Travel& travel, int wanted)
+    : around_(around), travel_(travel), wanted_(wanted), gate_(around.executor) {}
 
 asio::awaitable<Result<int64_t>> Copies::Register(const InstanceId& id) {
-  const functions::Instance* instance = around_.travel.Find(id);
+  const functions::Instance* instance = travel_.Find(id);
   if (instance == nullptr) co_return Fail(Code::kNotFound, "instance '{}' has ended", id.text);
   if (instance->epoch() != 0) co_return instance->epoch();
   InstanceRecord record;
@@ -33,13 +35,13 @@ asio::awaitable<Result<int64_t>> Copies::Register(const InstanceId& id) {
     if (record.home.empty()) record.home = around_.node;
   }
   GODWIT_CO_TRY(const InstanceRecord known, co_await around_.registry.Claim(std::move(record)));
-  GODWIT_CO_TRY(co_await around_.travel.NoteEpoch(id, known.epoch));
+  GODWIT_CO_TRY(co_await travel_.NoteEpoch(id, known.epoch));
   co_return known.epoch;
 }
 
 void Copies::WasPutAway(const InstanceId& id) {
-  if (closing_ || around_.wanted == 0) return;
-  const functions::Instance* instance = around_.travel.Find(id);
+  if (closing_ || wanted_ == 0) return;
+  const functions::Instance* instance = travel_.Find(id);
   if (instance == nullptr || !instance->call()) return;
   std::erase(waiting_, id);
   waiting_.push_back(id);
@@ -68,8 +70,7 @@ asio::awaitable<Result<std::vector<std::string>>> Copies::Choose(const std::stri
     if (node != around_.node) nodes.push_back(node);
   }
   std::ranges::sort(nodes, {}, [&](const std::string& node) { return Sha256(node + instance); });
-  if (nodes.size() > static_cast<size_t>(around_.wanted))
-    nodes.resize(static_cast<size_t>(around_.wanted));
+  if (nodes.size() > static_cast<size_t>(wanted_)) nodes.resize(static_cast<size_t>(wanted_));
   co_return nodes;
 }
 
@@ -77,7 +78,7 @@ asio::awaitable<Result<>> Copies::Copy(const InstanceId& id) {
   GODWIT_CO_TRY(const std::vector<std::string> nodes, co_await Choose(id.text));
   if (nodes.empty()) co_return Result<>{};
   GODWIT_CO_TRY(const int64_t epoch, co_await Register(id));
-  GODWIT_CO_TRY(functions::Departure departure, co_await around_.travel.departures().Copy(id));
+  GODWIT_CO_TRY(functions::Departure departure, co_await travel_.departures().Copy(id));
   GODWIT_CO_TRY(const auto known, co_await around_.registry.FindInstance(id.text));
   if (!known || known->epoch != epoch || known->owner != around_.node)
     co_return Fail(Code::kConflict, "it is not this node's any more");
@@ -102,7 +103,7 @@ asio::awaitable<Result<>> Copies::Copy(const InstanceId& id) {
   record.home = facts.call && !facts.call->home.empty() ? facts.call->home : around_.node;
   // A call that has ended meanwhile has no use for them, whoever of the two is heard last.
   const auto still = [&] {
-    const functions::Instance* now = around_.travel.Find(id);
+    const functions::Instance* now = travel_.Find(id);
     return now != nullptr && now->call() && facts.call &&
            now->call()->invocation.id == facts.call->id;
   };
@@ -125,35 +126,48 @@ asio::awaitable<Result<>> Copies::SendTo(const std::string& node, functions::Dep
   offer.arrival.function = function;
   offer.epoch = epoch;
   offer.passport = around_.passport;
-  GODWIT_CO_TRY(
-      co_await sender.Offer(std::move(offer), [&]() -> asio::awaitable<Result<std::string>> {
-        co_return co_await around_.travel.Zip(function);
-      }));
+  GODWIT_CO_TRY(co_await sender.Offer(
+      std::move(offer),
+      [&]() -> asio::awaitable<Result<std::string>> { co_return co_await travel_.Zip(function); }));
   Result<> sent = co_await sender.SendPages(*departure.image);
   if (sent) sent = co_await sender.SendRest(*departure.image);
   if (!sent) {
     co_await sender.GiveUp();
     co_return sent;
   }
-  GODWIT_CO_TRY(const functions::Luggage luggage,
-                co_await around_.travel.departures().Pack(departure, 0));
+  GODWIT_CO_TRY(const functions::Luggage luggage, co_await travel_.departures().Pack(departure, 0));
   GODWIT_CO_TRY(co_await sender.Keep(luggage));
   co_return Result<>{};
 }
 
 void Copies::CallEnded(const InstanceId& id, int64_t epoch) {
   if (copied_.erase(id.text) == 0 || closing_) return;
-  static_cast<void>(
-      gate_.Spawn([](Copies* self, std::string instance, int64_t its) -> asio::awaitable<void> {
-        const auto known = co_await self->around_.registry.FindInstance(instance);
-        if (!known || !*known || (*known)->epoch != its) co_return;
-        InstanceRecord record = **known;
-        record.replicas.clear();
-        record.call.clear();
-        record.home.clear();
-        const auto updated = co_await self->around_.registry.Update(std::move(record));
-        if (!updated) self->around_.log.Warning("{}", updated.error().ToString());
-      }(this, id.text, epoch)));
+  static_cast<void>(gate_.Spawn(NotWanted(id.text, epoch)));
+}
+
+asio::awaitable<void> Copies::NotWanted(std::string instance, int64_t epoch) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  bool said = false;
+  while (!closing_) {
+    auto known = co_await around_.registry.FindInstance(instance);
+    Result<> told;
+    if (!known) {
+      told = std::unexpected(std::move(known).error());
+    } else {
+      if (!*known || (*known)->epoch != epoch || copied_.contains(instance)) co_return;
+      InstanceRecord record = **known;
+      record.replicas.clear();
+      record.call.clear();
+      record.home.clear();
+      told = co_await around_.registry.Update(std::move(record));
+    }
+    if (told || told.error().code() == Code::kStale) co_return;
+    if (!std::exchange(said, true))
+      around_.log.Warning(
+          "cannot tell the site that the copies of '{}' may go (it is tried on): {}", instance,
+          told.error().ToString());
+    co_await around_.Pause(kAskAgain);
+  }
 }
 
 asio::awaitable<void> Copies::Close() {

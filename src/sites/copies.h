@@ -13,35 +13,21 @@
 #include <vector>
 
 #include "base/gate.h"
-#include "base/log.h"
-#include "base/loop.h"
 #include "functions/travel.h"
-#include "sites/peer_link.h"
-#include "sites/registry.h"
 #include "sites/sender.h"
+#include "sites/surroundings.h"
 
 namespace godwit::sites {
 
 class Copies {
  public:
-  struct Surroundings {
-    boost::asio::any_io_executor executor;
-    functions::Travel& travel;
-    Registry& registry;
-    PeerLink& link;
-    Pool& pool;
-    const Clock& clock;
-    Log log;
-    std::string node;  // this one
-    std::string passport;
-    int wanted = 1;  // copies of each
-  };
-  explicit Copies(Surroundings surroundings);
+  // `wanted`: copies of each. `around` and `travel` outlive it.
+  Copies(const Surroundings& around, functions::Travel& travel, int wanted);
 
   // Makes an instance known to the site, if it is not yet: its epoch.
   boost::asio::awaitable<Result<int64_t>> Register(const InstanceId& id);
   void WasPutAway(const InstanceId& id);
-  // Its call has: the copies are of no use any more.
+  // Its call has: the copies are of no use any more, and the registry is told until it knows.
   void CallEnded(const InstanceId& id, int64_t epoch);
   // Others may have a copy of it.
   void NoteCopied(const InstanceId& id) { copied_.insert(id.text); }
@@ -50,12 +36,16 @@ class Copies {
 
  private:
   boost::asio::awaitable<void> Work();
+  // Until the site knows, or there is a copy of a later call.
+  boost::asio::awaitable<void> NotWanted(std::string instance, int64_t epoch);
   boost::asio::awaitable<Result<>> Copy(const InstanceId& id);
   boost::asio::awaitable<Result<>> SendTo(const std::string& node, functions::Departure& departure,
                                           int64_t epoch);
   boost::asio::awaitable<Result<std::vector<std::string>>> Choose(const std::string& instance);
 
-  Surroundings around_;
+  const Surroundings& around_;
+  functions::Travel& travel_;
+  const int wanted_;
   std::deque<InstanceId> waiting_;
   std::set<std::string> copied_;  // by instance
   int working_ = 0;

@@ -1,8 +1,6 @@
 #include "sites/failover.h"
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "base/try.h"
 
@@ -19,15 +17,19 @@ constexpr int kSideBySide = 8;
 
 }  // namespace
 
-Failover::Failover(Surroundings surroundings)
-    : around_(std::move(surroundings)), watches_(around_.executor), gate_(around_.executor) {}
+Failover::Failover(const Surroundings& around, functions::Travel& travel, HoldsLease holds_lease)
+    : around_(around),
+      travel_(travel),
+      holds_lease_(std::move(holds_lease)),
+      watches_(around.executor),
+      gate_(around.executor) {}
 
 void Failover::Start() {
   static_cast<void>(watches_.Spawn(
       around_.registry.WatchAlive({[this](const std::set<std::string>& all) {
                                      alive_ = all;
                                      known_ = true;
-                                     Look();
+                                     LookAtAll();
                                    },
                                    [this](const std::string& name, bool alive) {
                                      if (alive) {
@@ -36,47 +38,54 @@ void Failover::Start() {
                                        alive_.erase(name);
                                        around_.log.Warning("the node '{}' is gone", name);
                                      }
-                                     Look();
+                                     LookAtAll();
                                    }})));
   static_cast<void>(watches_.Spawn(around_.registry.WatchInstances(
-      {[this](const std::vector<InstanceRecord>&) { Look(); },
-       [this](const std::string& id, const std::optional<InstanceRecord>&) {
-         const auto parsed = InstanceId::Parse(id);
-         if (parsed && around_.travel.replicas().Find(*parsed)) Look();
-       }})));
+      {[this](const std::vector<InstanceRecord>&) { LookAtAll(); },
+       [this](const std::string& id, const std::optional<InstanceRecord>&) { Look(id); }})));
+  static_cast<void>(watches_.Spawn(LookAgain()));
 }
 
-void Failover::Look() {
-  again_ = true;
-  if (looking_ || closing_ || !known_) return;
-  looking_ = true;
-  if (!gate_.Spawn(LookAtAll())) looking_ = false;
+void Failover::Look(const std::string& instance) {
+  to_look_at_.insert(instance);
+  SendLookers();
 }
 
-asio::awaitable<void> Failover::LookAtAll() {
-  co_await asio::this_coro::throw_if_cancelled(false);
-  while (again_ && !closing_) {
-    again_ = false;
-    const std::vector<functions::Replicas::View> copies = around_.travel.replicas().All();
-    bool all = true;
-    size_t next = 0;
-    // Several at a time, each with its own questions to the registry.
-    const auto some = [&]() -> asio::awaitable<void> {
-      while (next < copies.size() && !closing_) {
-        const size_t mine = next++;
-        const bool done = co_await LookAt(copies[mine]);
-        all = all && done;
-      }
-    };
-    Gate workers(around_.executor);
-    for (int i = 0; i < kSideBySide; ++i) static_cast<void>(workers.Spawn(some()));
-    co_await workers.Drain();
-    if (all || closing_) continue;
-    asio::steady_timer pause(around_.executor, kAskAgain);
-    co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
-    again_ = true;
+void Failover::LookAtAll() {
+  for (const functions::Replicas::View& copy : travel_.replicas().All())
+    to_look_at_.insert(copy.id.text);
+  SendLookers();
+}
+
+// Several at a time, each with its own questions to the registry.
+void Failover::SendLookers() {
+  if (closing_ || !known_) return;
+  while (!to_look_at_.empty() && looking_ < kSideBySide) {
+    ++looking_;
+    if (gate_.Spawn(Looking())) continue;
+    --looking_;
+    return;
   }
-  looking_ = false;
+}
+
+asio::awaitable<void> Failover::Looking() {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  while (!to_look_at_.empty() && !closing_) {
+    const std::string instance = std::move(to_look_at_.extract(to_look_at_.begin()).value());
+    const auto id = InstanceId::Parse(instance);
+    const auto copy = id ? travel_.replicas().Find(*id) : std::nullopt;
+    if (copy && !co_await LookAt(*copy)) again_.insert(instance);
+  }
+  --looking_;
+}
+
+asio::awaitable<void> Failover::LookAgain() {
+  while (!closing_) {
+    co_await around_.Pause(kAskAgain);
+    to_look_at_.merge(again_);
+    again_.clear();
+    SendLookers();
+  }
 }
 
 // False: it is to be looked at again.
@@ -85,11 +94,11 @@ asio::awaitable<bool> Failover::LookAt(functions::Replicas::View copy) {
   if (!found) co_return false;
   if (*found && (*found)->owner == around_.node) {
     // It was taken over, or has come, and this node may have ended before it was here.
-    if (around_.travel.Find(copy.id) == nullptr) {
-      const auto lives = co_await around_.travel.replicas().TakeOver(copy.id, (*found)->epoch);
+    if (travel_.Find(copy.id) == nullptr) {
+      const auto lives = co_await travel_.replicas().TakeOver(copy.id, (*found)->epoch);
       if (lives || lives.error().code() != Code::kConflict) co_return lives.has_value();
     }
-    co_await around_.travel.replicas().Drop(copy.id);
+    co_await travel_.replicas().Drop(copy.id);
     co_return true;
   }
   const bool wanted = *found && (*found)->call == copy.call && !copy.call.empty() &&
@@ -103,7 +112,7 @@ asio::awaitable<bool> Failover::LookAt(functions::Replicas::View copy) {
       if (now - since < kBenefitOfDoubt) co_return false;
     }
     doubted_.erase(copy.id.text);
-    co_await around_.travel.replicas().Drop(copy.id);
+    co_await travel_.replicas().Drop(copy.id, copy.sequence);
     co_return true;
   }
   doubted_.erase(copy.id.text);
@@ -116,19 +125,18 @@ asio::awaitable<bool> Failover::Take(functions::Replicas::View copy, InstanceRec
   // Not the newest, or not safe when its owner was lost.
   if (mine == record.replicas.end() || record.sequence != static_cast<int64_t>(copy.sequence))
     co_return true;
-  if (!around_.holds_lease()) co_return false;
+  if (!holds_lease_()) co_return false;
   int before = 0;  // who come first and live
   for (auto one = record.replicas.begin(); one != mine; ++one)
     before += alive_.contains(*one) ? 1 : 0;
   if (before > 0) {
-    asio::steady_timer pause(around_.executor, kNextInLine * before);
-    co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_await around_.Pause(kNextInLine * before);
     if (closing_) co_return true;
   }
   const auto taken =
       co_await around_.registry.TakeOver(record.id, record.owner, record.epoch, around_.node);
   if (!taken) co_return taken.error().code() == Code::kStale;
-  const auto lives = co_await around_.travel.replicas().TakeOver(copy.id, taken->epoch);
+  const auto lives = co_await travel_.replicas().TakeOver(copy.id, taken->epoch);
   if (!lives) {
     around_.log.Error("cannot go on with '{}' of '{}': {}", record.id, record.owner,
                       lives.error().ToString());

@@ -8,17 +8,14 @@
 // the loop. Lifetime: co_await Close() before it is destroyed. Failure: logged; asked again while
 // the owner stays away.
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/gate.h"
-#include "base/log.h"
 #include "functions/travel.h"
-#include "sites/registry.h"
+#include "sites/surroundings.h"
 
 namespace godwit::sites {
 
@@ -26,32 +23,32 @@ class Failover {
  public:
   static constexpr Nanos kNextInLine = std::chrono::seconds(2);
 
-  struct Surroundings {
-    boost::asio::any_io_executor executor;
-    functions::Travel& travel;
-    Registry& registry;
-    const Clock& clock;
-    Log log;
-    std::string node;                   // this one
-    std::function<bool()> holds_lease;  // nobody takes anything over who has none
-  };
-  explicit Failover(Surroundings surroundings);
+  // Nobody takes anything over who has no lease. `around` and `travel` outlive it.
+  using HoldsLease = std::function<bool()>;
+  Failover(const Surroundings& around, functions::Travel& travel, HoldsLease holds_lease);
 
   void Start();
+  // A copy of it has come, or its record has changed.
+  void Look(const std::string& instance);
   boost::asio::awaitable<void> Close();
 
  private:
-  void Look();
-  boost::asio::awaitable<void> LookAtAll();
+  void LookAtAll();
+  void SendLookers();
+  boost::asio::awaitable<void> Looking();
+  boost::asio::awaitable<void> LookAgain();
   boost::asio::awaitable<bool> LookAt(functions::Replicas::View copy);
   boost::asio::awaitable<bool> Take(functions::Replicas::View copy, InstanceRecord record);
 
-  Surroundings around_;
+  const Surroundings& around_;
+  functions::Travel& travel_;
+  HoldsLease holds_lease_;
   std::set<std::string> alive_;
   std::map<std::string, SteadyTime> doubted_;  // copies that their records do not know: since when
-  bool known_ = false;                         // who lives
-  bool looking_ = false;
-  bool again_ = false;
+  std::set<std::string> to_look_at_;           // instances
+  std::set<std::string> again_;                // those of which nobody could say
+  int looking_ = 0;
+  bool known_ = false;  // who lives
   bool closing_ = false;
   Gate watches_;
   Gate gate_;

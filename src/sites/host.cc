@@ -1,14 +1,12 @@
 #include "sites/host.h"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
 #include <charconv>
 
 #include "base/bytes.h"
 #include "base/fault.h"
-#include "base/scope.h"
 #include "base/try.h"
+#include "sites/passport.h"
 
 namespace godwit::sites {
 
@@ -30,8 +28,8 @@ http::Response Bytes(std::string body) {
 
 }  // namespace
 
-Host::Host(Surroundings surroundings)
-    : around_(std::move(surroundings)), retry_(around_.executor), gate_(around_.executor) {}
+Host::Host(const Surroundings& around, functions::Travel& travel, CopyCame copy_came)
+    : around_(around), travel_(travel), copy_came_(std::move(copy_came)), gate_(around.executor) {}
 
 asio::awaitable<http::Response> Host::Handle(http::Request request, std::string from) {
   std::string rest = request.path.substr(kPrefix.size());
@@ -64,13 +62,13 @@ Host::Answer Host::Begin(std::string body, std::string from) {
   if (open_.size() >= kMostOpen)
     co_return Fail(Code::kBusy, "{} transfers are under way there (try again later)", open_.size());
   GODWIT_CO_TRY(Offer offer, OfferFromBody(body));
-  if (around_.check) GODWIT_CO_TRY(around_.check(offer.passport));
+  GODWIT_CO_TRY(CheckPassport(offer.passport, around_.passport));
   auto open = std::make_shared<Open>();
   open->from = std::move(from);
   open->heard = around_.clock.Steady();
   open->offer = offer;
   open->offer.arrival.zip.clear();
-  GODWIT_CO_TRY(open->arrival, co_await around_.travel.arrivals().Expect(std::move(offer.arrival)));
+  GODWIT_CO_TRY(open->arrival, co_await travel_.arrivals().Expect(std::move(offer.arrival)));
   const std::string id = ToHex(around_.entropy.Bytes(16));
   open_.emplace(id, std::move(open));
   co_return http::Json(200, json::serialize(json::object{{"arrival", id}}));
@@ -118,48 +116,43 @@ Host::Answer Host::Serve(std::shared_ptr<Open> open, std::string id, std::string
 Host::Answer Host::Keep(std::shared_ptr<Open> open, std::string body) {
   GODWIT_CO_TRY(functions::Luggage luggage, functions::LuggageFromJson(body));
   if (open->offer.kind == Offer::Kind::kReplica) {
-    GODWIT_CO_TRY(co_await around_.travel.replicas().Keep(
-        std::move(open->arrival), std::move(luggage), open->offer.epoch, open->from));
+    GODWIT_CO_TRY(co_await travel_.replicas().Keep(std::move(open->arrival), std::move(luggage),
+                                                   open->offer.epoch, open->from));
+    copy_came_(open->offer.arrival.instance.text);
     co_return http::Json(200, "{}");
   }
   const int64_t epoch = open->offer.epoch + 1;
-  GODWIT_CO_TRY(co_await around_.travel.arrivals().Keep(*open->arrival, std::move(luggage), epoch));
-  const SteadyTime kept = around_.clock.Steady();
-  auto back = co_await Decide(open);
-  if (!back && back.error().code() == Code::kUnavailable) {
+  GODWIT_CO_TRY(co_await travel_.arrivals().Keep(*open->arrival, std::move(luggage), epoch));
+  auto decided = co_await Decide(open);
+  if (!decided && decided.error().code() == Code::kUnavailable)
     static_cast<void>(gate_.Spawn(DecideLater(open)));
-    co_return std::unexpected(std::move(back).error());
-  }
-  if (!back) co_return std::unexpected(std::move(back).error());
-  co_return http::Json(200, json::serialize(json::object{
-                                {"resume_ns", back->count()},
-                                {"kept_to_run_ns", (around_.clock.Steady() - kept).count()}}));
+  if (!decided) co_return std::unexpected(std::move(decided).error());
+  co_return http::Json(200, "{}");
 }
 
 // Whose it is. kUnavailable: nobody can say yet.
-asio::awaitable<Result<Nanos>> Host::Decide(std::shared_ptr<Open> open) {
+asio::awaitable<Result<>> Host::Decide(std::shared_ptr<Open> open) {
   const std::string id = open->offer.arrival.instance.text;
   auto moved = co_await around_.registry.Transfer(id, open->from, open->offer.epoch, around_.node);
   if (!moved && moved.error().code() != Code::kStale && moved.error().code() != Code::kNotFound)
     co_return Fail(Code::kUnavailable, "{}", moved.error().ToString());
   if (!moved) {
-    co_await around_.travel.arrivals().Refuse(std::move(open->arrival), open->from);
+    co_await travel_.arrivals().Refuse(std::move(open->arrival), open->from);
     co_return std::unexpected(std::move(moved).error());
   }
   GODWIT_FAULT(kArrivalOwned);
   // A copy that was kept of it is older than what has come.
-  co_await around_.travel.replicas().Drop(open->offer.arrival.instance);
-  auto back = co_await around_.travel.arrivals().Begin(std::move(open->arrival));
+  co_await travel_.replicas().Drop(open->offer.arrival.instance);
+  auto back = co_await travel_.arrivals().Begin(std::move(open->arrival));
   // It lives here, and on disk if it could not be brought back yet: that is tried again by itself.
   if (!back) around_.log.Error("{}", back.error().ToString());
-  co_return back.value_or(Nanos(0));
+  co_return Result<>{};
 }
 
 asio::awaitable<void> Host::DecideLater(std::shared_ptr<Open> open) {
   co_await asio::this_coro::throw_if_cancelled(false);
   while (!closing_) {
-    retry_.expires_after(kAskAgain);
-    co_await retry_.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_await around_.Pause(kAskAgain);
     if (closing_) co_return;  // the next start asks
     const auto decided = co_await Decide(open);
     if (decided || decided.error().code() != Code::kUnavailable) co_return;
@@ -177,7 +170,6 @@ void Host::Tick() {
 
 asio::awaitable<void> Host::Close() {
   closing_ = true;
-  retry_.cancel();
   co_await gate_.Drain();
   open_.clear();
 }

@@ -7,18 +7,15 @@
 // asked until it says so. Threads: the loop. Lifetime: co_await Close() before it is destroyed.
 // Failure: each is an answer.
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 
-#include "base/entropy.h"
 #include "base/gate.h"
-#include "base/log.h"
-#include "base/loop.h"
 #include "functions/travel.h"
 #include "http/message.h"
-#include "sites/registry.h"
+#include "sites/surroundings.h"
 #include "sites/wire.h"
 
 namespace godwit::sites {
@@ -27,19 +24,10 @@ class Host {
  public:
   static constexpr Nanos kPatience = std::chrono::minutes(2);
 
-  struct Surroundings {
-    boost::asio::any_io_executor executor;
-    functions::Travel& travel;
-    Registry& registry;
-    Pool& pool;
-    Entropy& entropy;
-    const Clock& clock;
-    Log log;
-    std::string node;  // this one
-    // What this machine offers to an image; empty: all that it wants (passport.h).
-    std::function<Result<>(const std::string& passport)> check;
-  };
-  explicit Host(Surroundings surroundings);
+  // Told of each copy that is kept here from now on.
+  using CopyCame = std::function<void(const std::string& instance)>;
+  // `around` and `travel` outlive it.
+  Host(const Surroundings& around, functions::Travel& travel, CopyCame copy_came);
 
   // Whether the path is one of transfers: /site/v1/arrivals….
   static bool Serves(std::string_view path) { return path.starts_with("/site/v1/arrivals"); }
@@ -61,13 +49,14 @@ class Host {
   Answer Begin(std::string body, std::string from);
   Answer Serve(std::shared_ptr<Open> open, std::string id, std::string what, http::Request request);
   Answer Keep(std::shared_ptr<Open> open, std::string body);
-  boost::asio::awaitable<Result<Nanos>> Decide(std::shared_ptr<Open> open);
+  boost::asio::awaitable<Result<>> Decide(std::shared_ptr<Open> open);
   boost::asio::awaitable<void> DecideLater(std::shared_ptr<Open> open);
 
-  Surroundings around_;
+  const Surroundings& around_;
+  functions::Travel& travel_;
+  CopyCame copy_came_;
   std::map<std::string, std::shared_ptr<Open>> open_;
   bool closing_ = false;
-  boost::asio::steady_timer retry_;
   Gate gate_;
 };
 

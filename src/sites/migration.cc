@@ -1,8 +1,5 @@
 #include "sites/migration.h"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 #include "base/fault.h"
 #include "base/scope.h"
 #include "base/try.h"
@@ -33,8 +30,8 @@ struct Migrations::Way {
   Journey journey;
 };
 
-Migrations::Migrations(Surroundings surroundings)
-    : around_(std::move(surroundings)), retry_(around_.executor), gate_(around_.executor) {}
+Migrations::Migrations(const Surroundings& around, functions::Travel& travel, MakeKnown make_known)
+    : around_(around), travel_(travel), make_known_(std::move(make_known)) {}
 
 asio::awaitable<Result<Journey>> Migrations::Migrate(InstanceId id, std::string to,
                                                      std::string mode) {
@@ -57,7 +54,7 @@ asio::awaitable<Result<Journey>> Migrations::Migrate(InstanceId id, std::string 
     why.Within(fmt::format("cannot send '{}' to '{}'", id.text, to));
     co_return std::unexpected(std::move(why));
   }
-  auto departure = co_await around_.travel.departures().Begin(id, to);
+  auto departure = co_await travel_.departures().Begin(id, to);
   if (!departure) {
     co_await way.sender.GiveUp();
     co_return std::unexpected(std::move(departure).error());
@@ -71,7 +68,7 @@ asio::awaitable<Result<Journey>> Migrations::Migrate(InstanceId id, std::string 
   if (there) {
     const SteadyTime now = around_.clock.Steady();
     if (departure->ran) way.journey.downtime = now - departure->stood_still;
-    GODWIT_CO_TRY(co_await around_.travel.departures().Leave(*std::move(departure), to));
+    GODWIT_CO_TRY(co_await travel_.departures().Leave(*std::move(departure), to));
     way.journey.total = now - begun;
     const Traffic& traffic = way.sender.traffic();
     way.journey.bytes = traffic.bytes;
@@ -80,7 +77,7 @@ asio::awaitable<Result<Journey>> Migrations::Migrate(InstanceId id, std::string 
     way.journey.rounds = traffic.rounds;
     co_return way.journey;
   }
-  co_await around_.travel.departures().Stay(*std::move(departure), sent.error().reason());
+  co_await travel_.departures().Stay(*std::move(departure), sent.error().reason());
   co_await way.sender.GiveUp();
   Error why = std::move(sent).error();
   why.Within(fmt::format("cannot send '{}' to '{}', it goes on here", id.text, to));
@@ -89,7 +86,7 @@ asio::awaitable<Result<Journey>> Migrations::Migrate(InstanceId id, std::string 
 
 // Nothing stops yet.
 asio::awaitable<Result<>> Migrations::Prepare(Way& way) {
-  GODWIT_CO_TRY(const functions::Instance* instance, around_.travel.departures().Check(way.id));
+  GODWIT_CO_TRY(const functions::Instance* instance, travel_.departures().Check(way.id));
   const functions::Function function = instance->function();
   const uint64_t memory = instance->View().memory_bytes;
   const std::vector<int> pids = instance->Pids();
@@ -103,16 +100,15 @@ asio::awaitable<Result<>> Migrations::Prepare(Way& way) {
     co_return Fail(Code::kUnavailable, "the node '{}' is not there (see `godwit site list`)",
                    way.sender.node());
   }
-  GODWIT_CO_TRY(way.epoch, co_await around_.make_known(way.id));
+  GODWIT_CO_TRY(way.epoch, co_await make_known_(way.id));
   Offer offer;
   offer.arrival = {way.id, function, "", memory};
   offer.epoch = way.epoch;
   offer.passport = around_.passport + co_await Offload(around_.pool, [&] { return FilesOf(pids); });
-  GODWIT_CO_TRY(
-      co_await way.sender.Offer(std::move(offer), [&]() -> asio::awaitable<Result<std::string>> {
-        co_return co_await around_.travel.Zip(function);
-      }));
-  for (const auto& image : co_await around_.travel.departures().Forerunners(way.id))
+  GODWIT_CO_TRY(co_await way.sender.Offer(
+      std::move(offer),
+      [&]() -> asio::awaitable<Result<std::string>> { co_return co_await travel_.Zip(function); }));
+  for (const auto& image : co_await travel_.departures().Forerunners(way.id))
     GODWIT_CO_TRY(co_await way.sender.SendPages(*image));
   co_return Result<>{};
 }
@@ -122,7 +118,7 @@ asio::awaitable<Result<>> Migrations::Send(Way& way, functions::Departure& depar
   GODWIT_CO_TRY(co_await way.sender.SendRest(*departure.image));
   GODWIT_FAULT(kImageSent);
   GODWIT_CO_TRY(const functions::Luggage luggage,
-                co_await around_.travel.departures().Pack(departure, way.epoch));
+                co_await travel_.departures().Pack(departure, way.epoch));
   GODWIT_CO_TRY(co_await way.sender.Keep(luggage));
   co_return Result<>{};
 }
@@ -135,25 +131,18 @@ asio::awaitable<Result<bool>> Migrations::IsThere(const Way& way) {
       // Nobody can act on the old epoch any more.
       const auto renewed = co_await around_.registry.Renew(way.id.text, around_.node, way.epoch);
       if (renewed) {
-        GODWIT_CO_TRY(co_await around_.travel.NoteEpoch(way.id, renewed->epoch));
+        GODWIT_CO_TRY(co_await travel_.NoteEpoch(way.id, renewed->epoch));
         co_return false;
       }
     }
     if (found && !*found) co_return false;
-    retry_.expires_after(kAskAgain);
-    co_await retry_.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_await around_.Pause(kAskAgain);
     if (closing_) {
       co_return Fail(Code::kClosing,
                      "the node is shutting down; where '{}' lives is found out at the next start",
                      way.id.text);
     }
   }
-}
-
-asio::awaitable<void> Migrations::Close() {
-  closing_ = true;
-  retry_.cancel();
-  co_await gate_.Drain();
 }
 
 }  // namespace godwit::sites

@@ -1,7 +1,5 @@
 #include "sites/roaming.h"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
 
 #include "base/bytes.h"
@@ -36,12 +34,12 @@ std::string Text(const json::value& value, std::string_view key) {
 
 }  // namespace
 
-Roaming::Roaming(Surroundings surroundings)
+Roaming::Roaming(Surroundings surroundings, Options options)
     : around_(std::move(surroundings)),
+      options_(std::move(options)),
       presence_(around_.executor, around_.registry, around_.clock, around_.log,
-                {around_.node, around_.holder}, {[this] { Lost(); }, [this] { Back(); }},
-                around_.lease),
-      changed_(around_.executor),
+                {around_.node, options_.holder}, {[this] { Lost(); }, [this] { Back(); }},
+                options_.lease),
       gate_(around_.executor) {}
 
 Roaming::~Roaming() = default;
@@ -50,19 +48,12 @@ void Roaming::Start(functions::Platform& platform, Travel& travel, Api api) {
   platform_ = &platform;
   travel_ = &travel;
   api_ = std::move(api);
-  host_ = std::make_unique<Host>(Host::Surroundings{around_.executor, travel, around_.registry,
-                                                    around_.pool, around_.entropy, around_.clock,
-                                                    around_.log, around_.node, around_.check});
-  copies_ = std::make_unique<Copies>(Copies::Surroundings{
-      around_.executor, travel, around_.registry, around_.link, around_.pool, around_.clock,
-      around_.log, around_.node, around_.passport, around_.copies});
-  migrations_ = std::make_unique<Migrations>(Migrations::Surroundings{
-      around_.executor, travel, around_.registry, around_.link, around_.pool, around_.clock,
-      around_.log, around_.node, around_.passport,
-      [this](const InstanceId& id) { return copies_->Register(id); }});
-  failover_ = std::make_unique<Failover>(
-      Failover::Surroundings{around_.executor, travel, around_.registry, around_.clock, around_.log,
-                             around_.node, [this] { return presence_.held(); }});
+  copies_ = std::make_unique<Copies>(around_, travel, options_.copies);
+  migrations_ = std::make_unique<Migrations>(
+      around_, travel, [this](const InstanceId& id) { return copies_->Register(id); });
+  failover_ = std::make_unique<Failover>(around_, travel, [this] { return presence_.held(); });
+  host_ = std::make_unique<Host>(around_, travel,
+                                 [this](const std::string& id) { failover_->Look(id); });
   failover_->Start();
   static_cast<void>(gate_.Spawn(Ticking()));
   HasResults();
@@ -70,16 +61,9 @@ void Roaming::Start(functions::Platform& platform, Travel& travel, Api api) {
 
 asio::awaitable<void> Roaming::Ticking() {
   while (!closing_) {
-    asio::steady_timer pause(around_.executor, kTick);
-    co_await Pause(kTick);
+    co_await around_.Pause(kTick);
     if (!closing_) host_->Tick();
   }
-}
-
-// Ends early when something has changed.
-asio::awaitable<void> Roaming::Pause(Nanos span) {
-  changed_.expires_after(span);
-  co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
 size_t Roaming::BodyLimit(std::string_view path) {
@@ -95,8 +79,6 @@ asio::awaitable<http::Response> Roaming::Handle(http::Request request, std::stri
     answer = co_await TakeResult(std::move(request.body), from);
   } else if (request.method == "POST" && request.path == "/site/v1/callbacks") {
     answer = co_await TakeCallback(std::move(request.body));
-  } else if (request.method == "POST" && request.path == "/site/v1/moved") {
-    answer = co_await TakeMoved(std::move(request.body), from);
   } else if (request.method == "GET" && request.path == "/site/v1/look") {
     const std::string path = request.Param("at").value_or("");
     if (!path.starts_with("/godwit/v1/"))
@@ -110,14 +92,17 @@ asio::awaitable<http::Response> Roaming::Handle(http::Request request, std::stri
   co_return Refusal(answer.error());
 }
 
-asio::awaitable<void> Roaming::Close() {
+void Roaming::Stopping() {
   closing_ = true;
-  changed_.cancel();
+  if (migrations_) migrations_->Close();
+}
+
+asio::awaitable<void> Roaming::Close() {
+  Stopping();
   if (failover_) co_await failover_->Close();
   if (copies_) co_await copies_->Close();
-  if (migrations_) co_await migrations_->Close();
   if (host_) co_await host_->Close();
-  co_await gate_.Drain();
+  co_await gate_.Close();
   co_await presence_.Stop();
 }
 
@@ -132,33 +117,22 @@ asio::awaitable<Result<functions::Journey>> Roaming::Migrate(InstanceId instance
   co_return journey;
 }
 
-asio::awaitable<Result<std::vector<functions::SiteNode>>> Roaming::Nodes() {
-  GODWIT_CO_TRY(const auto members, co_await around_.registry.Members());
-  GODWIT_CO_TRY(const auto alive, co_await around_.registry.Alive());
-  std::vector<functions::SiteNode> nodes;
-  for (const Member& member : members.all) {
-    nodes.push_back({member.name, member.address, member.version, alive.contains(member.name),
-                     member.name == around_.node});
-  }
-  co_return nodes;
-}
-
 asio::awaitable<std::vector<std::pair<std::string, Result<std::string>>>> Roaming::AskAll(
     std::string path) {
   std::vector<std::pair<std::string, Result<std::string>>> answers;
-  const auto nodes = co_await Nodes();
-  if (!nodes) {
-    answers.emplace_back(around_.node, std::unexpected(nodes.error()));
+  const auto alive = co_await around_.registry.Alive();
+  if (!alive) {
+    answers.emplace_back(around_.node, std::unexpected(alive.error()));
     co_return answers;
   }
-  for (const auto& node : *nodes) {
-    if (node.here || !node.alive) continue;
+  for (const std::string& node : *alive) {
+    if (node == around_.node) continue;
     answers.emplace_back(
-        node.name, BodyOf(node.name, co_await around_.link.Fetch(
-                                         node.name,
-                                         {.method = "GET",
-                                          .target = "/site/v1/look?at=" + PercentEncode(path)},
-                                         kPatience)));
+        node,
+        BodyOf(node,
+               co_await around_.link.Fetch(
+                   node, {.method = "GET", .target = "/site/v1/look?at=" + PercentEncode(path)},
+                   kPatience)));
   }
   co_return answers;
 }
@@ -177,7 +151,7 @@ asio::awaitable<Result<uint32_t>> Roaming::Deliver(std::string node, InstanceId 
       // It has moved on.
       GODWIT_CO_TRY(const auto found, co_await around_.registry.FindInstance(instance.text));
       if (!found) co_return std::unexpected(std::move(answer).error());
-      if (found->owner == node) co_await Pause(kAskAgain);  // and is not settled there yet
+      if (found->owner == node) co_await around_.Pause(kAskAgain);  // and is not settled there yet
       node = found->owner;
       travel_->CallMoved(callback.call, node);
       continue;
@@ -202,15 +176,6 @@ Roaming::Answer Roaming::TakeCallback(std::string body) {
   if (!call || !payload || !key) co_return Fail(Code::kCorrupt, "the callback is of no call");
   GODWIT_CO_TRY(const uint32_t number, co_await platform_->Deliver({*call, *payload, *key}));
   co_return http::Json(200, json::serialize(json::object{{"number", number}}));
-}
-
-Roaming::Answer Roaming::TakeMoved(std::string body, std::string from) {
-  boost::system::error_code wrong;
-  const json::value value = json::parse(body, wrong);
-  const auto call = RequestId::Parse(wrong ? "" : Text(value, "call"));
-  if (!call) co_return Fail(Code::kCorrupt, "no call is named");
-  travel_->CallMoved(*call, from);
-  co_return http::Json(200, "{}");
 }
 
 // A result counts if it comes from whom the registry has for the owner. One of an instance that is
@@ -248,7 +213,7 @@ asio::awaitable<void> Roaming::SendResults() {
       all &= co_await SendResult((*results)[i]);
     if (all || closing_) continue;
     results_wait_ = true;
-    co_await Pause(kAskAgain);
+    co_await around_.Pause(kAskAgain);
   }
 }
 
@@ -279,7 +244,7 @@ asio::awaitable<bool> Roaming::MayAct(InstanceId instance, int64_t epoch) {
       if (record)
         co_return !*record || ((*record)->owner == around_.node && (*record)->epoch == epoch);
     }
-    co_await Pause(kAskAgain);
+    co_await around_.Pause(kAskAgain);
   }
   co_return false;
 }
@@ -297,7 +262,7 @@ asio::awaitable<void> Roaming::AskWhose() {
       if (known.held) all &= co_await AskWhoseIs(known);
     }
     if (all) co_return;
-    co_await Pause(kAskAgain);
+    co_await around_.Pause(kAskAgain);
   }
 }
 
@@ -345,7 +310,7 @@ void Roaming::Ended(const InstanceId& instance, int64_t epoch) {
       gate_.Spawn([](Roaming* self, std::string id, int64_t its) -> asio::awaitable<void> {
         for (int tries = 0; tries < 5 && !self->closing_; ++tries) {
           if (co_await self->around_.registry.Forget(id, self->around_.node, its)) co_return;
-          co_await self->Pause(kAskAgain);
+          co_await self->around_.Pause(kAskAgain);
         }
       }(this, instance.text, epoch)));
 }

@@ -6,13 +6,11 @@
 // (docs/formats/transfer.md). Threads: the loop. Lifetime: the platform is stopped before Close(),
 // Close() before it is destroyed. Failure: as Abroad has it; what goes on by itself is logged.
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/entropy.h"
 #include "base/gate.h"
 #include "functions/abroad.h"
 #include "functions/platform.h"
@@ -21,30 +19,19 @@
 #include "sites/failover.h"
 #include "sites/host.h"
 #include "sites/migration.h"
-#include "sites/peer_link.h"
 #include "sites/presence.h"
-#include "sites/registry.h"
+#include "sites/surroundings.h"
 
 namespace godwit::sites {
 
 class Roaming final : public functions::Abroad {
  public:
-  struct Surroundings {
-    boost::asio::any_io_executor executor;
-    Registry& registry;
-    PeerLink& link;
-    Pool& pool;
-    Entropy& entropy;
-    const Clock& clock;
-    Log log;
-    std::string node;    // this one's name
-    std::string holder;  // this run of it (presence.h)
-    std::string passport;
-    std::function<Result<>(const std::string& passport)> check;
+  struct Options {
+    std::string holder;  // this run of the node (presence.h)
     Nanos lease = Presence::kTtl;
     int copies = 1;  // of each call that is put away, on other nodes
   };
-  explicit Roaming(Surroundings surroundings);
+  Roaming(Surroundings surroundings, Options options);
   ~Roaming() override;
 
   // The platform has started; `api` answers what other nodes may look at (GET).
@@ -56,12 +43,14 @@ class Roaming final : public functions::Abroad {
   boost::asio::awaitable<void> Leave() { return presence_.Leave(); }
   boost::asio::awaitable<http::Response> Handle(http::Request request, std::string from);
   static size_t BodyLimit(std::string_view path);
+  // The node stops: whoever waits for the site's word waits no more. Before the platform's Stop().
+  void Stopping();
   boost::asio::awaitable<void> Close();
 
   // Abroad.
   boost::asio::awaitable<Result<functions::Journey>> Migrate(InstanceId instance, std::string to,
                                                              std::string mode) override;
-  boost::asio::awaitable<Result<std::vector<functions::SiteNode>>> Nodes() override;
+  const std::string& name() const override { return around_.node; }
   boost::asio::awaitable<std::vector<std::pair<std::string, Result<std::string>>>> AskAll(
       std::string path) override;
   boost::asio::awaitable<Result<uint32_t>> Deliver(std::string node, InstanceId instance,
@@ -82,13 +71,12 @@ class Roaming final : public functions::Abroad {
   boost::asio::awaitable<bool> AskWhoseIs(functions::Travel::Known known);
   boost::asio::awaitable<void> SendResults();
   boost::asio::awaitable<bool> SendResult(functions::ForeignResult result);
-  boost::asio::awaitable<void> Pause(Nanos span);
   boost::asio::awaitable<void> Ticking();
   Answer TakeResult(std::string body, std::string from);
   Answer TakeCallback(std::string body);
-  Answer TakeMoved(std::string body, std::string from);
 
-  Surroundings around_;
+  const Surroundings around_;
+  const Options options_;
   Presence presence_;
   functions::Platform* platform_ = nullptr;
   functions::Travel* travel_ = nullptr;
@@ -101,7 +89,6 @@ class Roaming final : public functions::Abroad {
   bool results_wait_ = false;
   bool asking_ = false;
   bool closing_ = false;
-  boost::asio::steady_timer changed_;
   Gate gate_;
 };
 

@@ -129,8 +129,9 @@ asio::awaitable<Result<>> Sender::SendRest(checkpoint::OutgoingImage& image) {
   co_return Result<>{};
 }
 
-asio::awaitable<Result<std::string>> Sender::Keep(const functions::Luggage& luggage) {
-  co_return co_await Post("keep", functions::LuggageToJson(luggage), kMostForKeep);
+asio::awaitable<Result<>> Sender::Keep(const functions::Luggage& luggage) {
+  GODWIT_CO_TRY(co_await Post("keep", functions::LuggageToJson(luggage), kMostForKeep));
+  co_return Result<>{};
 }
 
 asio::awaitable<void> Sender::GiveUp() {

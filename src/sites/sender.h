@@ -38,8 +38,8 @@ class Sender {
   // Those that are not there yet; a round.
   boost::asio::awaitable<Result<>> SendPages(checkpoint::OutgoingImage& image);
   boost::asio::awaitable<Result<>> SendRest(checkpoint::OutgoingImage& image);
-  // The last word; what the other node answers (JSON).
-  boost::asio::awaitable<Result<std::string>> Keep(const functions::Luggage& luggage);
+  // The last word.
+  boost::asio::awaitable<Result<>> Keep(const functions::Luggage& luggage);
   // It need not be kept ready any more; what comes of it does not matter.
   boost::asio::awaitable<void> GiveUp();
 
