@@ -144,6 +144,7 @@ asio::awaitable<Result<Luggage>> Departures::Pack(Departure& departure, int64_t 
     GODWIT_CO_TRY(luggage.callbacks, co_await work_.journal.Read([&](storage::Database& database) {
       return CallbacksOf(database, call.id);
     }));
+    if (!luggage.callbacks.empty()) departure.packed = luggage.callbacks.back().number + 1;
   }
   // The wall clock may have been set since, the steady one is of this boot alone.
   const InstanceFacts& facts = departure.kept.facts;
