@@ -6,6 +6,7 @@ be given back, stacks and page tables. Of a container: its control group and its
 once, the daemon and its code or the Engine, is not counted on either side.
 """
 import contextlib
+import datetime
 import glob
 import json
 import os
@@ -25,6 +26,8 @@ BUDGET = 256  # MiB
 TIERS = ("running", "FROZEN", "SPILLED", "SUSPENDED")
 SPILLED_MARK, SUSPENDED_MARK = 5, 50  # times docker pause
 SLEEPERS_LIMIT = 64  # MiB of the daemon
+APART = 1  # seconds between the moments that two of them wait for
+EXACT = 0.1  # seconds: a function may be interrupted between its look at the clock and its sleep
 # Enough of them that what changes on a machine meanwhile does not matter.
 COUNTS = {"running": 15, "FROZEN": 15, "SPILLED": 15, "SUSPENDED": 120}
 SETTLE = 5  # seconds: empty walls go, and the daemon gives back what is free
@@ -181,19 +184,28 @@ def shims_mib(engine):
 
 
 def sleepers(bench):
-    """Very many on one node: what the daemon takes, what is alive of them, how `ps` does."""
+    """Very many on one node: what the daemon and the kernel take, what is alive of them, how `ps`
+    does, and whether each is to be woken at the very moment that it waits for."""
     count = bench.sleepers or (100 if bench.quick else 1000)
     resident = compare(f"memory of the node, {count:,} suspended", "MiB", ["Godwit"],
                        Mark(SLEEPERS_LIMIT))
     alive = compare(f"processes and sandboxes of {count:,} suspended", "", ["Godwit"], Mark(0))
     listed = compare(f"`ps` of {count:,} suspended", "ms", ["Godwit"])
+    wrong = compare(f"wake times that are wrong, of {count:,} suspended", "", ["Godwit"], Mark(0))
+    kernel = compare(f"memory of the kernel, {count:,} suspended", "MiB", ["Godwit"],
+                     note="Slabs that cannot be given back, stacks, page tables: what they have "
+                     "grown by, by all that the machine does.")
     limits = ["--max-instances", str(count + 10), "--max-queue", str(count)]
     # Without a template: the walls that stand ready for its next clone would be counted.
     flags = ["--blocked-after", "200ms", "--kept-walls", "0", "--prebake", "off", *limits]
     with Node(bench.godwit, bench.folder("density"), flags) as node:
         deploy(bench, node, "timer")
-        for _ in range(count):
-            node.start_call("waiter", json.dumps({"due": time.time() + 24 * 3600}).encode())
+        had = kernel_mib()
+        first = time.time() + 24 * 3600
+        due = {}  # by request
+        for number in range(count):
+            moment = first + number * APART
+            due[node.start_call("waiter", json.dumps({"due": moment}).encode())] = moment
 
         def all_away():
             away = node.states().get("SUSPENDED", 0)
@@ -210,4 +222,16 @@ def sleepers(bench):
             listed.series[0].add((time.perf_counter() - begun) * 1e3)
             resident.series[0].add(node.rss_mib())
             alive.series[0].add(len(children_of(node.pid)))
-    return [resident, alive, listed]
+            kernel.series[0].add(kernel_mib() - had)
+        wrong.series[0].add(sum(not wakes_at(row, due) for row in node.instances()))
+        if len(node.instances()) != count:
+            raise Failed(f"{len(node.instances())} instances instead of {count}")
+    return [resident, kernel, alive, wrong, listed]
+
+
+def wakes_at(row, due):
+    """Whether its row of the wake index has the moment that its call waits for."""
+    if not row["wakes_at"]:
+        return False
+    seen = datetime.datetime.fromisoformat(row["wakes_at"]).timestamp()
+    return abs(seen - due[row["request_id"]]) < EXACT

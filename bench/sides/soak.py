@@ -35,7 +35,7 @@ class Soak:
         self.enough = threading.Event()  # no new call
         self.over = threading.Event()  # and none is left
         self.numbers = itertools.count()
-        self.answers = self.wrong = self.cycles = 0
+        self.answers = self.wrong = self.cycles = self.to_disk = 0
         self.notes = []
 
     def call(self):
@@ -61,6 +61,7 @@ class Soak:
                 verb = "resume" if away else "suspend" + random.choice(WAYS)
                 done = self.asked(client, row["instance"], verb)
                 self.cycles += done and not away
+                self.to_disk += done and verb == "suspend"
         # What was put away by hand in the middle of its work waits for a hand.
         while not self.over.wait(0.05):
             for row in client.instances():
@@ -111,6 +112,8 @@ def soak(bench, example, wanted):
         run.over.set()
         for thread in (*hands, squeezer):
             thread.join()
+    if run.cycles < wanted:
+        raise Failed(f"{example.name} was put away {run.cycles} times, not {wanted}")
     return run
 
 
@@ -130,8 +133,9 @@ def measure(bench):
             bench.failed = True
             bench.left_out(f"soak of {name}", str(reason))
             continue
-        line = compare(f"wrong answers, {name}, put away {wanted:,} times", "", ["Godwit"],
-                       Mark(0), note="; ".join(run.notes[:3]), kind="wrong")
+        note = f"{run.to_disk:,} times to disk"
+        line = compare(f"wrong answers, {name}, put away {run.cycles:,} times", "", ["Godwit"],
+                       Mark(0), note="; ".join([note, *run.notes[:3]]), kind="wrong")
         line.series[0].add(run.wrong)
         calls = compare(f"answers meanwhile, {name}", "", ["Godwit"], kind="answers")
         calls.series[0].add(run.answers)
